@@ -1,0 +1,134 @@
+"""Frozen values and enums that cross rooms. Times are aware and UTC, counts are plain ints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+
+class BatchState(StrEnum):
+    """Where one batch is. Transitions are in `ekyc_tasks.ledger`, named after what happened."""
+
+    PLANNED = "planned"  # numbers on disk, nothing sent
+    SUBMITTING = "submitting"  # the intent to upload is committed; the outcome is not known yet
+    SUBMITTED = "submitted"  # charged; the provider's task id is known
+    FETCHED = "fetched"  # the archive is ours, complete and kept
+    LOADED = "loaded"  # rows are in the dataset, counts agree
+    REFUSED = "refused"  # free of charge, and never right as it is
+    FAILED = "failed"  # the provider gave up on it, or no longer knows it
+    HELD = "held"  # it may or may not have been charged: a person decides
+    ABANDONED = "abandoned"  # a person let go of it; its numbers block nothing
+
+
+class Fate(StrEnum):
+    """What became of one line of a landed file; every line has exactly one."""
+
+    BLANK = "blank"
+    HEADER = "header"
+    REJECTED = "rejected"
+    DUPLICATE = "duplicate"
+    DO_NOT_SEND = "do_not_send"
+    KNOWN = "known"  # bought recently
+    IN_FLIGHT = "in_flight"  # in another file's batch
+    WAITING = "waiting"  # too few for a batch of their own
+    BATCHED = "batched"
+
+
+class Outcome(StrEnum):
+    """How one upload ended, sorted by what it means for money (see `provider.upload`)."""
+
+    NOT_SENT = "not_sent"  # no connection: nothing left this machine
+    THROTTLED = "throttled"  # 429
+    SERVER_ERROR = "server_error"  # 500, free by the provider's page
+    REFUSED = "refused"  # 400, 413, 422
+    ACCESS_DENIED = "access_denied"  # 401, 403, 404, 405
+    NO_MONEY = "no_money"  # 402
+    ACCEPTED = "accepted"  # 200 or 202 with a task id: charged
+    UNKNOWN = "unknown"  # anything else once sending began
+
+
+@dataclass(frozen=True, slots=True)
+class UploadResult:
+    """What is known after one upload. ``words`` are the provider's, shortened and scrubbed."""
+
+    outcome: Outcome
+    words: str
+    http_status: int | None = None
+    task_id: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """The provider's answer about one task; only ``task_id`` and ``status`` may be relied on."""
+
+    task_id: str
+    status: str
+    total: int | None = None
+    success: int | None = None
+    failure: int | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    user_id: str | None = None
+    actual_amount: str | None = None
+    result_url: str | None = field(default=None, repr=False)
+
+    @property
+    def is_exported(self) -> bool:
+        """Exported *and* downloadable: for a moment a task is exported without a link."""
+        return self.status == "exported" and bool(self.result_url)
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status == "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveLimits:
+    """What a result archive may cost before it is refused as hostile. Sizes in bytes."""
+
+    max_members: int = 10_000
+    max_member_bytes: int = 8 << 30
+    max_total_bytes: int = 16 << 30
+    max_ratio: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """The accounts of one loaded batch (rows, but for ``submitted`` and ``missing``: numbers)."""
+
+    submitted: int
+    returned: int
+    accepted: int
+    unreadable: int
+    unexpected: int
+    duplicate: int
+    missing: int
+    cell_issues: int = 0
+
+    @property
+    def quarantined(self) -> int:
+        return self.unreadable + self.unexpected + self.duplicate
+
+    def contradiction(self) -> str | None:
+        """The sentence that says which sum does not hold, or None when both do."""
+        if self.returned != self.accepted + self.quarantined:
+            return f"{self.returned} rows came back, but {self.accepted} + {self.quarantined} were sorted"
+        if self.submitted != self.accepted + self.missing:
+            return f"{self.submitted} numbers were sent, but {self.accepted} + {self.missing} are accounted for"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What `steps.load.load_archive` made of one archive."""
+
+    counts: Reconciliation
+    dataset_path: Path
+    quarantine_path: Path | None
+    members_read: tuple[str, ...] = ()
+    members_left_aside: tuple[tuple[str, str], ...] = ()  # name, why
+    dialect: str = "documented"
+    drift: tuple[str, ...] = ()  # unknown or absent columns, new values: one sentence each, no numbers
