@@ -31,7 +31,8 @@ def status(backend: Backend, task: SandboxTask, progress: Progress, result_url: 
     """The body of a status call; ``result_url`` only when exported."""
     document = _task_object(backend, task, progress, total=task.total)
     if backend.options.style == "older":
-        document["actual_amount"] = {"amount": str(price(task.total)), "currency": "USD"}
+        name = "actual_amount" if progress.status == "exported" else "estimated_amount"
+        document[name] = {"amount": str(price(task.total)), "currency": "USD"}
     if progress.status == "exported":
         document["result_url"] = result_url
     return document
