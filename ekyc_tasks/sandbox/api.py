@@ -66,7 +66,7 @@ class Api:
 
     def _troubled(self, trouble: Trouble, request: Request, response: Response | None = None) -> Response:
         elsewhere = f"{self._storage_url}{request.url.path}"
-        if wire := on_the_wire(trouble.kind, elsewhere):
+        if wire := on_the_wire(trouble, elsewhere):
             return wire
         if trouble.kind[:3].isdigit() and trouble.kind != "202":
             return api_error(trouble.kind, self._backend.options.retry_after)

@@ -31,6 +31,7 @@ KINDS: dict[str, frozenset[str]] = {
     "html": _EVERYWHERE,  # 200 with a web page
     "empty": _EVERYWHERE,  # 200 with nothing
     "202": frozenset({"create", "poll", "exported"}),
+    "cut": frozenset({"create"}),  # a reset while the upload is still on its way
     "no_task_id": frozenset({"create"}),  # 200, JSON, charged, and no task_id in it
     "failed": frozenset({"create", "poll", "exported"}),  # the task ends, or has ended, in `failed`
     "completed": frozenset({"poll", "exported"}),  # finished, not yet exported
@@ -40,8 +41,8 @@ KINDS: dict[str, frozenset[str]] = {
     "truncate": frozenset({"fetch"}),  # fewer bytes than announced
     "corrupt": frozenset({"fetch"}),  # as many bytes as announced, not the right ones
 }
-_BEFORE_BY_DEFAULT = frozenset({*_REFUSALS, *_BREAKDOWNS, "redirect"})
-_EITHER_TIME = _BEFORE_BY_DEFAULT | {"reset", "stall", "html", "empty"}
+_EITHER_TIME = frozenset({*_REFUSALS, *_BREAKDOWNS, "redirect", "reset", "stall", "html", "empty"})
+_BEFORE_BY_DEFAULT = frozenset({*_REFUSALS, *_BREAKDOWNS, "redirect", "cut"})
 
 SCENARIOS: dict[str, tuple[str, str]] = {
     "rough": (

@@ -65,7 +65,7 @@ class Storage:
         if trouble is None:
             return await self._answer(request)
         elsewhere = f"{self._api_url}{request.url.path}"
-        return on_the_wire(trouble.kind, elsewhere) or await self._troubled(trouble, request)
+        return on_the_wire(trouble, elsewhere) or await self._troubled(trouble, request)
 
     async def _troubled(self, trouble: Trouble, request: Request) -> Response:
         if trouble.kind == "link_expired":

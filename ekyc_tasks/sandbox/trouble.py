@@ -10,6 +10,8 @@ from xml.sax.saxutils import escape
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from ekyc_tasks.sandbox.chaos import Trouble
+
 _CHUNK_BYTES = 256 * 1024
 _SLOW_STEPS = 8
 _TURNED_OVER = bytes(byte ^ 0xFF for byte in range(256))
@@ -39,9 +41,15 @@ _STORAGE_WORDS = {403: "AccessDenied", 404: "NoSuchKey", 429: "TooManyRequests",
 
 
 class Reset(Response):
-    """The TCP connection is reset; not one byte of an answer."""
+    """The TCP connection is reset, not one byte of an answer; ``takes_in`` the rest of the request first."""
+
+    def __init__(self, *, takes_in: bool) -> None:
+        super().__init__()
+        self._takes_in = takes_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        while self._takes_in and (await receive()).get("more_body"):
+            pass
         scope["state"]["connection"].reset()
         await _gone(receive)
 
@@ -129,16 +137,17 @@ def storage_error(status: int, message: str, *, retry_after: int | None = None) 
     return Response(content, status_code=status, media_type="application/xml", headers=headers)
 
 
-def on_the_wire(kind: str, elsewhere: str) -> Response | None:
+def on_the_wire(trouble: Trouble, elsewhere: str) -> Response | None:
     """The trouble that API and storage have in common, or None when it is of another sort."""
     makers: dict[str, Callable[[], Response]] = {
-        "reset": Reset,
+        "cut": lambda: Reset(takes_in=False),
+        "reset": lambda: Reset(takes_in=trouble.is_before),
         "stall": Stall,
         "html": lambda: HTMLResponse("<html><body><h1>Maintenance</h1></body></html>"),
         "empty": lambda: Response(b""),
         "redirect": lambda: RedirectResponse(elsewhere, status_code=307),
     }
-    return makers[kind]() if kind in makers else None
+    return makers[trouble.kind]() if trouble.kind in makers else None
 
 
 async def _gone(receive: Receive) -> None:
