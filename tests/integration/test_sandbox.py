@@ -695,6 +695,18 @@ def test_slow_is_the_right_answer_late():
         assert late == caller.fetch(task_id).content
 
 
+def test_slow_answers_end_when_the_client_leaves():
+    with calling(chaos=("create:1=slow,fetch:1=slow",), slow_seconds=600) as caller:
+        with pytest.raises(httpx.ReadTimeout):
+            caller.create(timeout=0.2)
+        link = caller.link(caller.sandbox.tasks[0].task_id)
+        with pytest.raises(httpx.ReadTimeout):
+            caller.bare.get(link, timeout=0.2)
+        began = time.monotonic()
+        caller.sandbox.stop()
+        assert time.monotonic() - began < 2
+
+
 @pytest.mark.parametrize(
     ("kind", "content"), [("html", "<html>"), ("empty", ""), ("no_task_id", '{"status":"pending"')]
 )
