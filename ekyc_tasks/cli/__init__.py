@@ -1,0 +1,128 @@
+"""`ekyc`: the commands. Stands above the flows; heavy imports are inside the commands.
+
+Every error that this project raises on purpose ends as one sentence and an exit code of the design;
+`--debug` shows the traceback too.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ekyc_tasks.errors import EkycError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+_INTERRUPTED = 130
+
+Json = Annotated[bool, typer.Option("--json", help="Plain data instead of tables.")]
+
+
+@app.callback()
+def begin(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and Prefect's logs.")] = False,
+) -> None:
+    """Phone numbers in, validated answers out. Nothing is paid for twice, nothing is lost.
+
+    Exit codes, the first that applies: 1 unexpected, 2 configuration or usage, 3 something waits for a
+    person, 4 budget or balance, 5 a batch was refused or a file could not be read, 6 still waiting on
+    the provider, 0 done.
+    """
+    context.obj = debug
+
+
+@app.command()
+def demo(context: typer.Context) -> None:
+    """The whole job against the sandbox: no key, no network."""
+    from ekyc_tasks.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(out, err, debug=bool(context.obj)))
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Only these files, instead of the landing folder.")
+    ] = None,
+    task_type: Annotated[str | None, typer.Option(help="The provider's check, such as tg_avatar.")] = None,
+    max_wait: Annotated[str | None, typer.Option(help="How long to wait for the provider: 30m.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Send at most this many numbers now.")] = None,
+    budget: Annotated[float | None, typer.Option(min=0, help="Spend at most this much in this run.")] = None,
+) -> None:
+    """One run of the flow, here: take what landed, buy the answers, load them."""
+    from ekyc_tasks.cli.run import Request, run_here
+
+    request = Request(
+        files=None if not files else [str(file.absolute()) for file in files],
+        task_type=task_type,
+        max_wait=max_wait,
+        limit=limit,
+        budget=budget,
+    )
+    raise typer.Exit(run_here(request, out, err, debug=bool(context.obj)).exit_code)
+
+
+@app.command()
+def status(
+    batch: Annotated[str | None, typer.Argument(help="One batch, with its history.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Where everything is: files, batches, numbers, money; or one batch with its history."""
+    from ekyc_tasks.cli.status import show_batch, show_status
+
+    if batch is None:
+        show_status(out, as_json=as_json)
+    else:
+        show_batch(batch, out, as_json=as_json)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port of the API; 0: any free one.")] = 8765,
+    storage_port: Annotated[int, typer.Option(help="Port of the results; 0: any free one.")] = 0,
+    layout: Annotated[str, typer.Option(help="Layout of the result archives.")] = "folder",
+    style: Annotated[str, typer.Option(help="documented or older answers.")] = "documented",
+    seconds: Annotated[float, typer.Option(min=0, help="Processing time of a task.")] = 4.0,
+    minimum: Annotated[int, typer.Option(min=1, help="Fewest numbers in a task.")] = 1,
+    chaos: Annotated[str, typer.Option(help="Scripted trouble: rough, or create:1=429,poll:3-5=503.")] = "",
+) -> None:
+    """The stand-in provider, until Ctrl-C: no key, no money, and trouble on demand."""
+    from ekyc_tasks.cli.sandbox import serve_sandbox
+
+    serve_sandbox(
+        out,
+        port=port,
+        storage_port=storage_port,
+        layout=layout,
+        style=style,
+        processing_seconds=seconds,
+        minimum=minimum,
+        chaos=tuple(filter(None, chaos.split(","))),
+    )
+
+
+def main() -> None:
+    """The entry point: errors become sentences, Ctrl-C becomes a promise that nothing is lost."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except EkycError as error:
+        if debug:
+            raise
+        err.print(f"ekyc: {error}", markup=False, highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("ekyc: interrupted; the ledger knows what was begun, and `ekyc run` goes on.", markup=False)
+        sys.exit(_INTERRUPTED)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,113 @@
+"""`ekyc demo`: the real flow against the sandbox, on the committed samples."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+
+from ekyc_tasks.cli.run import Request, run_here
+from ekyc_tasks.disk import private_dir, try_lock
+from ekyc_tasks.errors import ConfigurationError
+from ekyc_tasks.sandbox import Sandbox, SandboxOptions
+from ekyc_tasks.settings import PREFIX, data_root
+
+_FIRST_ROWS = 5
+_SETTINGS = {
+    "SETTLE": "0",
+    "POLL_MIN": "0.5s",
+    "POLL_MAX": "2s",
+    "BATCH_SIZE": "1500",
+    "PRICE_PER_10K": "4.50",
+}
+
+
+def run_demo(out: Console, err: Console, *, debug: bool) -> int:
+    """The exit code of the run."""
+    root = data_root()
+    with _alone(root):
+        folder = root / "demo"
+        _begin_afresh(folder)
+        with Sandbox(SandboxOptions(processing_seconds=4.0)) as sandbox:
+            _point_settings_at(sandbox, folder)
+            _use_own_prefect(root / ".demo" / "prefect")
+            ending = run_here(Request(), out, err, debug=debug)
+            charged = sum(charge.numbers for charge in sandbox.charges)
+            out.print(
+                f"The sandbox charged {charged:,} numbers in {len(sandbox.charges)} tasks.\n", highlight=False
+            )
+    _show_dataset(folder / "warehouse" / "tg_avatar", out)
+    return ending.exit_code
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    lock = try_lock(private_dir(root / ".demo") / "lock")
+    if lock is None:
+        raise ConfigurationError(f"Another demo is running in {root}; wait for it, or set EKYC_DATA_DIR.")
+    with lock:
+        yield
+
+
+def _begin_afresh(folder: Path) -> None:
+    """Remove the last demo, and nothing that is not one."""
+    mark = folder / ".ekyc-demo"
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise ConfigurationError(f"{folder} holds something else than a demo; move it or set EKYC_DATA_DIR.")
+    shutil.rmtree(folder, ignore_errors=True)
+    private_dir(folder / "landing")
+    mark.touch(mode=0o600)
+    for sample in sorted(_samples().iterdir()):
+        shutil.copyfile(sample, folder / "landing" / sample.name)
+
+
+def _samples() -> Path:
+    """In the wheel they lie inside the package, in a checkout in `data/samples`."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "samples"
+    return installed if installed.is_dir() else package.parent / "data" / "samples"
+
+
+def _point_settings_at(sandbox: Sandbox, folder: Path) -> None:
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        del os.environ[name]
+    own = {
+        "HOME": str(folder),
+        "DATA_DIR": str(folder),
+        "BASE_URL": sandbox.base_url,
+        "API_KEY": sandbox.api_key,
+    }
+    os.environ.update({PREFIX + name: value for name, value in (_SETTINGS | own).items()})
+
+
+def _use_own_prefect(home: Path) -> None:
+    """A demo leaves no trace on a server that is in use, and none in the user's own Prefect."""
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    os.environ["PREFECT_HOME"] = str(private_dir(home))
+
+
+def _show_dataset(dataset: Path, out: Console) -> None:
+    files = f"{dataset}/**/*.parquet"
+    rows = pl.scan_parquet(files, hive_partitioning=True)
+    count = rows.select(pl.len()).collect().item()
+    out.print(f"Dataset: {dataset} · {count:,} rows\n", highlight=False)
+    with pl.Config(tbl_hide_dataframe_shape=True, tbl_cols=8, fmt_str_lengths=32):
+        shown = rows.head(_FIRST_ROWS).select(
+            "number", "calling_code", "telegram", "age_min", "gender", "category"
+        )
+        out.print(str(shown.collect()), markup=False, highlight=False)
+    out.print("\nPaste into Python (Polars):", style="bold")
+    out.print(
+        f'import polars as pl\npl.scan_parquet("{files}", hive_partitioning=True)'
+        '.group_by("telegram").len().collect()',
+        markup=False,
+        highlight=False,
+    )
+    out.print("\nPaste into DuckDB:", style="bold")
+    out.print(f"FROM read_parquet('{files}') SELECT telegram, count(*) GROUP BY telegram;", markup=False)

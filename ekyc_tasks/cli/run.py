@@ -1,0 +1,85 @@
+"""`ekyc run`: one run of the flow in this process, with a progress line."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+
+from ekyc_tasks.cli.prefect_env import prepare_prefect
+from ekyc_tasks.cli.terminal import Progress, funnel_table
+from ekyc_tasks.errors import EkycError
+from ekyc_tasks.ledger import open_ledger
+from ekyc_tasks.report import Funnel
+from ekyc_tasks.settings import load_settings
+from ekyc_tasks.task_types import task_type as known_task_type
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The flow's parameters; None: as set."""
+
+    files: list[str] | None = None
+    task_type: str | None = None
+    max_wait: str | None = None
+    limit: int | None = None
+    budget: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended: ``name`` and ``message`` as Prefect shows them, ``funnel`` in counts."""
+
+    name: str
+    message: str
+    exit_code: int
+    funnel: Funnel | None = None
+
+
+def run_here(request: Request, out: Console, err: Console, *, debug: bool) -> Ending:
+    """Check what can be checked at once, run, and show what came of it."""
+    settings = load_settings(task_type=request.task_type, max_wait=request.max_wait)
+    settings.require_key()
+    known_task_type(settings.task_type)
+    prepare_prefect(debug=debug)
+    began = datetime.now(UTC)
+    progress = Progress(err)
+    with open_ledger(settings.ledger_address) as ledger, progress.shown():
+        progress.says("starting Prefect (the first start takes some 20 s)")
+        progress.follows(ledger, began)
+        ending = _run_flow(request, debug=debug)
+    _show(ending, out, err)
+    return ending
+
+
+def _run_flow(request: Request, *, debug: bool) -> Ending:
+    from flows.check_numbers import check_numbers
+
+    state: Any = asyncio.run(_run(check_numbers, request))
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, dict):
+        return Ending(state.name or "", state.message or "", result["exit_code"], _funnel(result))
+    if debug and isinstance(result, BaseException):
+        raise result
+    if isinstance(result, EkycError):
+        return Ending("Failed", str(result), result.exit_code)
+    return Ending("Failed", f"Unexpected {type(result).__name__}; run `ekyc --debug run` to see more.", 1)
+
+
+async def _run(flow: Any, request: Request) -> Any:
+    return await flow(**asdict(request), return_state=True)
+
+
+def _funnel(data: dict[str, Any]) -> Funnel:
+    return Funnel(**{field.name: data[field.name] for field in fields(Funnel)})
+
+
+def _show(ending: Ending, out: Console, err: Console) -> None:
+    if ending.funnel is not None and (ending.funnel.files or ending.funnel.batches):
+        out.print(funnel_table(ending.funnel, "This run"))
+        out.print()
+    console = out if ending.exit_code == 0 else err
+    console.print(f"{ending.name}: {ending.message}", markup=False, highlight=False)

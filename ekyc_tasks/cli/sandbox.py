@@ -1,0 +1,39 @@
+"""`ekyc sandbox`: the stand-in provider in the foreground."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from ekyc_tasks.errors import ConfigurationError
+from ekyc_tasks.sandbox import Sandbox, SandboxOptions, serve
+
+
+def serve_sandbox(out: Console, *, port: int, storage_port: int, **options: Any) -> None:
+    """``options`` are those of `SandboxOptions`; ConfigurationError for a word or port that cannot be."""
+    try:
+        chosen = SandboxOptions(**options)
+    except ValueError as error:
+        raise ConfigurationError(f"The sandbox cannot start: {error}") from None
+    try:
+        serve(
+            chosen,
+            host="127.0.0.1",
+            port=port,
+            storage_port=storage_port,
+            announce=lambda box: _say(out, box),
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            f"The sandbox cannot listen on port {port} ({error.strerror}); choose another with --port."
+        ) from None
+
+
+def _say(out: Console, sandbox: Sandbox) -> None:
+    for line in (
+        f"The sandbox listens on {sandbox.base_url} until Ctrl-C; results on {sandbox.storage_url}. Use it:",
+        f"  EKYC_BASE_URL={sandbox.base_url} EKYC_API_KEY={sandbox.api_key} ekyc run",
+        f"What it would have cost: {sandbox.base_url}/_sandbox/charges",
+    ):
+        out.print(line, markup=False, highlight=False)

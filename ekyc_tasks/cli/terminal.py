@@ -1,0 +1,235 @@
+"""What a person sees: tables, and a progress line that is alive from the first moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+
+from ekyc_tasks.errors import LedgerError
+from ekyc_tasks.ledger import Batch, Ledger
+from ekyc_tasks.models import BatchState
+from ekyc_tasks.report import Funnel
+
+_REFRESH = 4  # a second
+_PLAIN_EVERY = 5.0  # seconds between lines where nothing can be redrawn
+
+_FUNNEL_ROWS: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
+    (
+        "landed",
+        (
+            ("files", "files read"),
+            ("lines", "lines read"),
+            ("blank", "blank"),
+            ("header", "headers"),
+            ("rejected", "rejected"),
+            ("duplicate", "duplicates"),
+            ("do_not_send", "on the do-not-send list"),
+            ("known", "known (bought recently)"),
+            ("in_flight", "in another file's batch"),
+            ("waiting", "waiting for company"),
+            ("to_send", "to send"),
+        ),
+    ),
+    ("sent", (("batches", "batches"), ("sent", "numbers sent"))),
+    (
+        "answered",
+        (
+            ("returned", "rows returned"),
+            ("accepted", "accepted → dataset"),
+            ("quarantined", "quarantined"),
+            ("missing", "numbers missing"),
+            ("cell_issues", "cells that were no value"),
+        ),
+    ),
+)
+_ALWAYS = {
+    "files",
+    "lines",
+    "rejected",
+    "duplicate",
+    "batches",
+    "sent",
+    "returned",
+    "accepted",
+    "quarantined",
+    "missing",
+}
+
+
+def funnel_table(funnel: Funnel, title: str) -> Table:
+    """Every stage with its count; stages that a plain run does not have are left out while empty."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    table.add_column("stage", style="dim")
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    for stage, rows in _FUNNEL_ROWS:
+        shown = [
+            (label, getattr(funnel, name)) for name, label in rows if name in _ALWAYS or getattr(funnel, name)
+        ]
+        for index, (label, count) in enumerate(shown):
+            table.add_row(stage if index == 0 else "", label, f"{count:,}")
+    return table
+
+
+def status_tables(document: dict[str, Any]) -> Iterator[Table]:
+    files = _table(
+        "Files", "landed", "file", *_right("lines", "rejected", "duplicates", "known", "in flight", "sent")
+    )
+    for file in document["files"]:
+        files.add_row(
+            _short(file["planned_at"]),
+            file["name"],
+            *(
+                f"{file[name]:,}"
+                for name in ("lines", "rejected", "duplicate", "known", "in_flight", "batched")
+            ),
+        )
+    yield files
+    batches = _table(
+        "Batches", "batch", "state", "type", *_right("numbers", "accepted", "missing"), "provider's task"
+    )
+    for batch in document["batches"]:
+        batches.add_row(
+            batch["batch_id"],
+            batch["state"],
+            batch["task_type"],
+            *(_number(batch[name]) for name in ("numbers", "accepted", "missing")),
+            batch["task_id"] or "",
+        )
+    yield batches
+
+
+def batch_tables(document: dict[str, Any]) -> Iterator[Table]:
+    facts = _table(f"Batch {document['batch_id']}", "what", "is")
+    for name, value in document.items():
+        if value is not None and not isinstance(value, list):
+            facts.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
+    yield facts
+    attempts = _table("Attempts", "started", "ended", "outcome", "words", "balance before", "balance after")
+    for attempt in document["attempts"]:
+        attempts.add_row(
+            _short(attempt["started_at"]),
+            _short(attempt["ended_at"]),
+            attempt["outcome"] or "not known",
+            attempt["words"] or "",
+            attempt["balance_before"] or "",
+            attempt["balance_after"] or "",
+        )
+    yield attempts
+    history = _table("History", "when", "from", "to", "why")
+    for event in document["events"]:
+        history.add_row(_short(event["at"]), event["from_state"] or "", event["to_state"], event["why"])
+    yield history
+
+
+def progress_words(ledger: Ledger, since: datetime) -> str | None:
+    """Where the newest run of this ledger is, read from the ledger; None before it began."""
+    run = ledger.runs.newest(since=since)
+    if run is None:
+        return None
+    batches = ledger.history.batches(owner=run.run_id)
+    if not batches:
+        return "reading what landed"
+    return " · ".join(_state_words(batches))
+
+
+def _state_words(batches: Sequence[Batch]) -> Iterator[str]:
+    for state in BatchState:
+        there = [batch for batch in batches if batch.state is state]
+        if not there:
+            continue
+        words = f"{len(there)} {state.value}"
+        if state is BatchState.SUBMITTED:
+            success = sum(min(batch.provider_success or 0, batch.numbers) for batch in there)
+            words += f" ({success:,} of {sum(batch.numbers for batch in there):,} numbers checked)"
+        yield words
+
+
+class Progress:
+    """A line on stderr that is redrawn by a thread; plain lines where nothing can be redrawn."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._words = ""
+        self._began = time.monotonic()
+        self._ledger: Ledger | None = None
+        self._since: datetime | None = None
+
+    def says(self, words: str) -> None:
+        self._words = words
+
+    def follows(self, ledger: Ledger, since: datetime) -> None:
+        """From now on, say what the ledger says about the run that begins after ``since``."""
+        self._ledger, self._since = ledger, since
+
+    def line(self) -> str:
+        if self._ledger is not None and self._since is not None:
+            with suppress(LedgerError):
+                self._words = progress_words(self._ledger, self._since) or self._words
+        return f"{self._words} · {time.monotonic() - self._began:.0f} s"
+
+    @contextmanager
+    def shown(self) -> Iterator[Progress]:
+        if self._console.is_terminal:
+            with Live(
+                get_renderable=self._spinner,
+                console=self._console,
+                refresh_per_second=_REFRESH,
+                transient=True,
+            ):
+                yield self
+        else:
+            with self._in_plain_lines():
+                yield self
+
+    def _spinner(self) -> Spinner:
+        if not hasattr(self, "_drawn"):
+            self._drawn = Spinner("dots")
+        self._drawn.update(text=self.line())
+        return self._drawn
+
+    @contextmanager
+    def _in_plain_lines(self) -> Iterator[None]:
+        stop = threading.Event()
+        writer = threading.Thread(target=self._write_lines, args=(stop,), name="progress", daemon=True)
+        writer.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            writer.join()
+
+    def _write_lines(self, stop: threading.Event) -> None:
+        while True:
+            self._console.print(self.line(), highlight=False)
+            if stop.wait(_PLAIN_EVERY):
+                return
+
+
+def _table(title: str, *columns: str | tuple[str, str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        name, justify = column if isinstance(column, tuple) else (column, "left")
+        table.add_column(name, justify="right" if justify == "right" else "left", header_style="dim")
+    return table
+
+
+def _right(*names: str) -> list[tuple[str, str]]:
+    return [(name, "right") for name in names]
+
+
+def _short(moment: str | None) -> str:
+    return "" if moment is None else moment[:19].replace("T", " ")
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,100 @@
+"""Whole files or none: staging → fsync → rename → fsync of the folder. What we create is private."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+
+def private_dir(path: Path) -> Path:
+    """Make it (0700, with its parents) if it is not there; an existing folder keeps its mode."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        fsync_dir(folder.parent)
+    return path
+
+
+def fsync_dir(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(staged: Path, final: Path) -> None:
+    """Move a finished file of the same file system to its place, durably and at once."""
+    fsync_file(staged)
+    private_dir(final.parent)
+    staged.replace(final)
+    fsync_dir(final.parent)
+
+
+@contextmanager
+def staged(staging: Path) -> Iterator[Path]:
+    """A new private path to write to; whatever is still there afterwards is removed."""
+    path = private_dir(staging) / uuid4().hex
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(final: Path, *, staging: Path) -> Iterator[BinaryIO]:
+    """A file (0600) that appears at ``final`` when the block ends well, and never otherwise."""
+    with staged(staging) as path:
+        with open_private(path) as file:
+            yield file
+            file.flush()
+        publish(path, final)
+
+
+def open_private(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait for, and hold, an exclusive lock on a file; the kernel lets go of it when we die."""
+    private_dir(path.parent)
+    with open_private(path) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def try_lock(path: Path) -> BinaryIO | None:
+    """The open file whose lock is ours now, or None when somebody living holds it."""
+    file = open_private(path)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def discard(path: Path) -> None:
+    """Remove a file that nobody needs any more; being unable to is no reason to fail."""
+    with suppress(OSError):
+        path.unlink()

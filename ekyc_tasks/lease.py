@@ -1,0 +1,67 @@
+"""A run's lease: a row in the ledger that a thread renews, and a locked file that dies with the run.
+
+The row is the truth for everybody; the lock lets a run of the same machine see at once, without
+waiting for the lease to end, that its predecessor was killed.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ekyc_tasks.disk import discard, private_dir, try_lock
+from ekyc_tasks.errors import LedgerError
+from ekyc_tasks.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def run_lease(ledger: Ledger, *, runs: Path, lease: timedelta) -> Iterator[str]:
+    """Hold a lease under a new run id, for as long as the block lasts."""
+    end_dead_runs(ledger, runs)
+    run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    lock_file = private_dir(runs) / f"{run_id}.lock"
+    lock = try_lock(lock_file)
+    stop = threading.Event()
+    renewer = threading.Thread(target=_renew, args=(ledger, run_id, lease, stop), name="lease", daemon=True)
+    ledger.runs.opened(run_id, host=socket.gethostname(), lease=lease)
+    renewer.start()
+    try:
+        yield run_id
+    finally:
+        stop.set()
+        renewer.join()
+        try:
+            ledger.runs.ended(run_id)
+        finally:
+            if lock is not None:
+                lock.close()
+            discard(lock_file)
+
+
+def end_dead_runs(ledger: Ledger, runs: Path) -> None:
+    """Runs of this machine whose lock nobody holds have been killed: their leases end now."""
+    for run in ledger.runs.alive():
+        lock_file = runs / f"{run.run_id}.lock"
+        if run.host != socket.gethostname() or not lock_file.exists():
+            continue
+        lock = try_lock(lock_file)
+        if lock is not None:
+            ledger.runs.ended(run.run_id)
+            lock.close()
+            discard(lock_file)
+
+
+def _renew(ledger: Ledger, run_id: str, lease: timedelta, stop: threading.Event) -> None:
+    while not stop.wait(lease.total_seconds() / 3):
+        try:
+            ledger.runs.renewed(run_id, lease=lease)
+        except LedgerError as error:  # asked again in a third of the lease; then others may take over
+            log.warning("%s", error)

@@ -1,0 +1,45 @@
+"""What the ledger belongs to: one provider host and, once seen, one account there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from ekyc_tasks.errors import ConfigurationError
+from ekyc_tasks.ledger.store import Store
+from ekyc_tasks.ledger.tables import facts
+
+
+class Facts:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def belongs_to_host(self, host: str) -> None:
+        """Bind the ledger to a provider; another one later is refused, for task ids mean nothing there."""
+        self._bind(
+            "provider_host",
+            host,
+            lambda bound: (
+                f"This ledger belongs to {bound}, not to {host}: correct EKYC_BASE_URL, "
+                "or give the other provider a data folder of its own (EKYC_DATA_DIR)."
+            ),
+        )
+
+    def belongs_to_user(self, user_id: str) -> None:
+        self._bind(
+            "user_id",
+            user_id,
+            lambda bound: (
+                "The API key belongs to another account than this ledger: use a key of the first "
+                "account, or give the other one a data folder of its own (EKYC_DATA_DIR)."
+            ),
+        )
+
+    def _bind(self, name: str, value: str, refusal: Callable[[str], str]) -> None:
+        with self._store.writing() as connection:
+            bound = connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
+            if bound is None:
+                connection.execute(facts.insert().values(name=name, value=value))
+            elif bound != value:
+                raise ConfigurationError(refusal(bound))

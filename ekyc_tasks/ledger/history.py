@@ -1,0 +1,73 @@
+"""Reading the ledger: what `ekyc status` and the reports show."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import func, select
+
+from ekyc_tasks.errors import ConfigurationError
+from ekyc_tasks.ledger.records import Batch, Event, LandedFile, Link, read
+from ekyc_tasks.ledger.store import Store
+from ekyc_tasks.ledger.tables import batches, events, file_batches, files
+from ekyc_tasks.models import BatchState
+
+
+class History:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def batch(self, batch_id: str) -> Batch:
+        with self._store.reading() as connection:
+            row = connection.execute(select(batches).where(batches.c.batch_id == batch_id)).one_or_none()
+        if row is None:
+            raise ConfigurationError(f"There is no batch {batch_id}; `ekyc status` lists them.")
+        return read(Batch, row)
+
+    def batches(
+        self, *, states: Collection[BatchState] | None = None, owner: str | None = None
+    ) -> list[Batch]:
+        query = select(batches).order_by(batches.c.batch_id)
+        if states is not None:
+            query = query.where(batches.c.state.in_(states))
+        if owner is not None:
+            query = query.where(batches.c.owner == owner)
+        with self._store.reading() as connection:
+            return [read(Batch, row) for row in connection.execute(query)]
+
+    def touched(self, run_id: str) -> list[Batch]:
+        """Batches that this run moved, by its events."""
+        with self._store.reading() as connection:
+            moved = select(events.c.batch_id).where(events.c.run_id == run_id)
+            rows = connection.execute(
+                select(batches).where(batches.c.batch_id.in_(moved)).order_by(batches.c.batch_id)
+            )
+            return [read(Batch, row) for row in rows]
+
+    def events(self, batch_id: str) -> list[Event]:
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                select(events).where(events.c.batch_id == batch_id).order_by(events.c.event_id)
+            )
+            return [read(Event, row) for row in rows]
+
+    def files(self, *, run_id: str | None = None) -> list[LandedFile]:
+        query = select(files).order_by(files.c.planned_at, files.c.file_id)
+        if run_id is not None:
+            query = query.where(files.c.run_id == run_id)
+        with self._store.reading() as connection:
+            return [read(LandedFile, row) for row in connection.execute(query)]
+
+    def links(self, *, batch_id: str) -> list[Link]:
+        with self._store.reading() as connection:
+            rows = connection.execute(select(file_batches).where(file_batches.c.batch_id == batch_id))
+            return [read(Link, row) for row in rows]
+
+    def states(self) -> dict[BatchState, tuple[int, int]]:
+        """Batches and numbers in each state."""
+        query = select(batches.c.state, func.count(), func.sum(batches.c.numbers)).group_by(batches.c.state)
+        with self._store.reading() as connection:
+            return {
+                BatchState(state): (int(count), int(numbers))
+                for state, count, numbers in connection.execute(query)
+            }

@@ -1,0 +1,136 @@
+"""What planning writes: landed files with the fates of their lines, new batches, and who is in what."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+
+from ekyc_tasks.ledger.records import Batch, LandedFile, Link, NewBatch, read
+from ekyc_tasks.ledger.store import Store
+from ekyc_tasks.ledger.tables import batches, file_batches, files
+from ekyc_tasks.models import BatchState, Fate
+
+BLOCKING = (
+    BatchState.PLANNED,
+    BatchState.SUBMITTING,
+    BatchState.SUBMITTED,
+    BatchState.FETCHED,
+    BatchState.HELD,
+    BatchState.FAILED,
+    BatchState.REFUSED,
+)
+
+
+class Plans:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def planned(
+        self,
+        *,
+        landed: Sequence[LandedFile],
+        new_batches: Sequence[NewBatch],
+        links: Sequence[Link],
+        task_type: str,
+        run_id: str,
+    ) -> None:
+        """One transaction: a file is in the ledger with all its batches, or not at all."""
+        now = self._store.now()
+        with self._store.writing() as connection:
+            for batch in new_batches:
+                connection.execute(
+                    batches.insert().values(
+                        batch_id=batch.batch_id,
+                        task_type=task_type,
+                        state=BatchState.PLANNED,
+                        numbers=batch.numbers,
+                        sha256=batch.sha256,
+                        planned_at=now,
+                        run_id=run_id,
+                        owner=run_id,
+                    )
+                )
+                self._store.record(
+                    connection,
+                    batch.batch_id,
+                    source=None,
+                    to=BatchState.PLANNED,
+                    why="numbers packed",
+                    run_id=run_id,
+                )
+            for file in landed:
+                known = connection.execute(
+                    update(files).where(files.c.file_id == file.file_id).values(**asdict(file))
+                )
+                if not known.rowcount:
+                    connection.execute(files.insert().values(**asdict(file)))
+                connection.execute(file_batches.delete().where(file_batches.c.file_id == file.file_id))
+            for link in links:
+                connection.execute(file_batches.insert().values(**asdict(link)))
+
+    def planned_before(self, path: str, identity: str) -> bool:
+        """Was this very arrival planned by a run that died before it could remove the file?"""
+        with self._store.reading() as connection:
+            query = select(files.c.file_id).where(files.c.path == path, files.c.identity == identity)
+            return connection.execute(query.limit(1)).one_or_none() is not None
+
+    def to_plan_again(self, task_type: str) -> list[LandedFile]:
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                select(files)
+                .where(files.c.replan == 1, files.c.task_type == task_type)
+                .order_by(files.c.planned_at, files.c.file_id)
+            )
+            return [read(LandedFile, row) for row in rows]
+
+    def asked(self, task_type: str, *, since: datetime | None) -> list[Batch]:
+        """Batches whose numbers must not be bought again: blocking ones, and those bought since then."""
+        blocks: ColumnElement[bool] = batches.c.state.in_(BLOCKING)
+        if since is not None:
+            fresh = and_(batches.c.state == BatchState.LOADED, batches.c.submitted_at >= since)
+            blocks = or_(blocks, fresh)
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                select(batches).where(batches.c.task_type == task_type, blocks).order_by(batches.c.batch_id)
+            )
+            return [read(Batch, row) for row in rows]
+
+    def own_batches(self, file_ids: Collection[str]) -> dict[str, list[str]]:
+        """The batches that carry numbers of these files already, abandoned ones left out."""
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                select(file_batches.c.file_id, file_batches.c.batch_id)
+                .join(batches)
+                .where(
+                    file_batches.c.file_id.in_(file_ids),
+                    file_batches.c.fate == Fate.BATCHED,
+                    batches.c.state != BatchState.ABANDONED,
+                )
+            )
+            found: dict[str, list[str]] = {}
+            for row in rows:
+                found.setdefault(row.file_id, []).append(row.batch_id)
+            return found
+
+    def released(self, batch_ids: Collection[str], *, why: str, run_id: str) -> None:
+        """PLANNED batches are taken apart: the files they carry are planned again from their inputs."""
+        with self._store.writing() as connection:
+            for batch_id in batch_ids:
+                self._store.move(
+                    connection,
+                    batch_id,
+                    sources=[BatchState.PLANNED],
+                    to=BatchState.ABANDONED,
+                    why=why,
+                    run_id=run_id,
+                    owner=run_id,
+                )
+            carried = select(file_batches.c.file_id).where(file_batches.c.batch_id.in_(batch_ids))
+            connection.execute(update(files).where(files.c.file_id.in_(carried)).values(replan=1))
+
+    def batch_ids(self) -> set[str]:
+        with self._store.reading() as connection:
+            return set(connection.execute(select(batches.c.batch_id)).scalars())

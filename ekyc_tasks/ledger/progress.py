@@ -1,0 +1,92 @@
+"""What happens to a batch once it is paid for: progress, exported, fetched, loaded, failed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import update
+
+from ekyc_tasks.ledger.store import Store
+from ekyc_tasks.ledger.tables import batches
+from ekyc_tasks.models import BatchState, Reconciliation, TaskStatus
+
+
+class Progress:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def polled(self, batch_id: str, status: TaskStatus | None) -> None:
+        """Count a question; with an answer, keep what it says about progress (never the link)."""
+        values: dict[str, object] = {"polls": batches.c.polls + 1}
+        if status is not None:
+            values |= {
+                "provider_status": status.status[:50],
+                "provider_total": status.total,
+                "provider_success": status.success,
+                "actual_amount": status.actual_amount,
+            }
+        with self._store.writing() as connection:
+            connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(**values))
+
+    def exported(self, batch_id: str, at: datetime) -> None:
+        """Fix the time of the answers, once: the provider's last update, else when first seen."""
+        with self._store.writing() as connection:
+            connection.execute(
+                update(batches)
+                .where(batches.c.batch_id == batch_id, batches.c.exported_at.is_(None))
+                .values(exported_at=at)
+            )
+
+    def failed(self, batch_id: str, *, why: str, run_id: str) -> None:
+        with self._store.writing() as connection:
+            self._store.move(
+                connection,
+                batch_id,
+                sources=[BatchState.SUBMITTED],
+                to=BatchState.FAILED,
+                why=why,
+                run_id=run_id,
+                owner=run_id,
+            )
+
+    def fetched(self, batch_id: str, *, sha256: str, size: int, checked_at: datetime, run_id: str) -> None:
+        with self._store.writing() as connection:
+            self._store.move(
+                connection,
+                batch_id,
+                sources=[BatchState.SUBMITTED],
+                to=BatchState.FETCHED,
+                why=f"archive of {size:,} bytes stored",
+                run_id=run_id,
+                owner=run_id,
+                archive_sha256=sha256,
+                archive_size=size,
+                checked_at=checked_at,
+            )
+
+    def loaded(self, batch_id: str, counts: Reconciliation, *, run_id: str) -> None:
+        with self._store.writing() as connection:
+            self._store.move(
+                connection,
+                batch_id,
+                sources=[BatchState.FETCHED],
+                to=BatchState.LOADED,
+                why=f"{counts.accepted:,} rows accepted, {counts.quarantined:,} quarantined, "
+                f"{counts.missing:,} numbers missing",
+                run_id=run_id,
+                owner=run_id,
+                loaded_at=self._store.now(),
+                returned=counts.returned,
+                accepted=counts.accepted,
+                unreadable=counts.unreadable,
+                unexpected=counts.unexpected,
+                duplicate=counts.duplicate,
+                missing=counts.missing,
+                cell_issues=counts.cell_issues,
+            )
+
+    def load_failed(self, batch_id: str, *, why: str, run_id: str) -> None:
+        """The batch stays FETCHED; the reason is in its history."""
+        with self._store.writing() as connection:
+            fetched = BatchState.FETCHED
+            self._store.record(connection, batch_id, source=fetched, to=fetched, why=why, run_id=run_id)

@@ -1,0 +1,107 @@
+"""Runs and what they own: leases, claims, and what dead runs left behind."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+
+from ekyc_tasks.ledger.records import Run, read
+from ekyc_tasks.ledger.store import Store
+from ekyc_tasks.ledger.tables import attempts, batches, runs
+from ekyc_tasks.models import BatchState, Outcome
+
+UNFINISHED = (BatchState.PLANNED, BatchState.SUBMITTED, BatchState.FETCHED)
+
+
+class Runs:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def opened(self, run_id: str, *, host: str, lease: timedelta) -> None:
+        now = self._store.now()
+        with self._store.writing() as connection:
+            connection.execute(
+                runs.insert().values(run_id=run_id, host=host, started_at=now, lease_until=now + lease)
+            )
+
+    def renewed(self, run_id: str, *, lease: timedelta) -> None:
+        with self._store.writing() as connection:
+            connection.execute(
+                update(runs).where(runs.c.run_id == run_id).values(lease_until=self._store.now() + lease)
+            )
+
+    def ended(self, run_id: str) -> None:
+        """From here on its batches are free, and what it left SUBMITTING is nobody's."""
+        with self._store.writing() as connection:
+            connection.execute(
+                update(runs)
+                .where(runs.c.run_id == run_id, runs.c.ended_at.is_(None))
+                .values(ended_at=self._store.now())
+            )
+
+    def alive(self) -> list[Run]:
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                select(runs).where(runs.c.ended_at.is_(None), runs.c.lease_until > self._store.now())
+            )
+            return [read(Run, row) for row in rows]
+
+    def newest(self, *, since: datetime) -> Run | None:
+        query = select(runs).where(runs.c.started_at >= since).order_by(runs.c.started_at.desc()).limit(1)
+        with self._store.reading() as connection:
+            row = connection.execute(query).one_or_none()
+            return None if row is None else read(Run, row)
+
+    def claimed(self, run_id: str) -> list[str]:
+        """Take every unfinished batch that no living run owns; the ids of all that are ours now."""
+        free = and_(batches.c.state.in_(UNFINISHED), self._unowned())
+        with self._store.writing() as connection:
+            connection.execute(update(batches).where(free).values(owner=run_id))
+            rows = connection.execute(
+                select(batches.c.batch_id)
+                .where(batches.c.owner == run_id, batches.c.state.in_(UNFINISHED))
+                .order_by(batches.c.batch_id)
+            )
+            return [row.batch_id for row in rows]
+
+    def still_owns(self, run_id: str, batch_id: str) -> bool:
+        """Asked right before the first byte of an upload: is the lease still running?"""
+        with self._store.reading() as connection:
+            row = connection.execute(
+                select(runs.c.lease_until)
+                .join(batches, batches.c.owner == runs.c.run_id)
+                .where(runs.c.run_id == run_id, batches.c.batch_id == batch_id, runs.c.ended_at.is_(None))
+            ).one_or_none()
+            return row is not None and row.lease_until > self._store.now()
+
+    def left_behind(self, run_id: str) -> list[str]:
+        """SUBMITTING batches of runs that are gone become HELD; their ids."""
+        why = "the run that was uploading it is gone, and nobody knows whether the provider took it"
+        with self._store.writing() as connection:
+            rows = connection.execute(
+                select(batches.c.batch_id).where(batches.c.state == BatchState.SUBMITTING, self._unowned())
+            ).all()
+            for row in rows:
+                connection.execute(
+                    update(attempts)
+                    .where(attempts.c.batch_id == row.batch_id, attempts.c.outcome.is_(None))
+                    .values(outcome=Outcome.UNKNOWN, words="the run died during the upload")
+                )
+                self._store.move(
+                    connection,
+                    row.batch_id,
+                    sources=[BatchState.SUBMITTING],
+                    to=BatchState.HELD,
+                    why=why,
+                    run_id=run_id,
+                )
+            return [row.batch_id for row in rows]
+
+    def _unowned(self) -> ColumnElement[bool]:
+        living = exists().where(
+            runs.c.run_id == batches.c.owner,
+            runs.c.ended_at.is_(None),
+            runs.c.lease_until > self._store.now(),
+        )
+        return or_(batches.c.owner.is_(None), ~living)

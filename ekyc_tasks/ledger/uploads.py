@@ -1,0 +1,183 @@
+"""Attempts: the intent before the first byte, the answer after it, and the answer that comes late."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, and_, func, or_, select, update
+
+from ekyc_tasks.errors import NoMoney
+from ekyc_tasks.ledger.records import Attempt, read
+from ekyc_tasks.ledger.store import Store
+from ekyc_tasks.ledger.tables import attempts, batches
+from ekyc_tasks.models import BatchState, Outcome, UploadResult
+from ekyc_tasks.money import Budget
+
+_CHARGED = (Outcome.ACCEPTED, Outcome.UNKNOWN)
+
+
+class Uploads:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def intended(
+        self,
+        batch_id: str,
+        *,
+        run_id: str,
+        deadline: datetime,
+        price: Decimal | None,
+        budget: Budget,
+        balance: str | None,
+    ) -> Attempt | None:
+        """Commit the intent: a new attempt, and SUBMITTING. None when the batch is not PLANNED any more.
+
+        Raises `NoMoney` when a budget does not allow it: money is reserved in this very transaction.
+        """
+        now = self._store.now()
+        attempt = Attempt(
+            attempt_id=uuid4().hex,
+            batch_id=batch_id,
+            run_id=run_id,
+            started_at=now,
+            deadline=deadline,
+            price=price,
+            balance_before=balance,
+            balance_after=None,
+            ended_at=None,
+            outcome=None,
+            http_status=None,
+            words=None,
+            task_id=None,
+        )
+        with self._store.writing() as connection:
+            self._reserve(connection, attempt, budget)
+            moved = self._store.move(
+                connection,
+                batch_id,
+                sources=[BatchState.PLANNED],
+                to=BatchState.SUBMITTING,
+                why="about to upload",
+                run_id=run_id,
+                owner=run_id,
+            )
+            if not moved:
+                return None
+            connection.execute(
+                attempts.insert().values(**{c.name: getattr(attempt, c.name) for c in attempts.c})
+            )
+        return attempt
+
+    def answered(
+        self,
+        attempt: Attempt,
+        result: UploadResult,
+        *,
+        to: BatchState,
+        why: str,
+        not_before: datetime | None = None,
+        balance: str | None = None,
+    ) -> None:
+        """Everything but a task id: where the batch goes from SUBMITTING, and what was said."""
+        errors = 1 if result.outcome is Outcome.SERVER_ERROR else 0
+        with self._store.writing() as connection:
+            self._end(connection, attempt.attempt_id, result, balance)
+            self._store.move(
+                connection,
+                attempt.batch_id,
+                sources=[BatchState.SUBMITTING],
+                to=to,
+                why=why,
+                run_id=attempt.run_id,
+                owner=attempt.run_id,
+                not_before=not_before,
+                server_errors=batches.c.server_errors + errors,
+            )
+
+    def accepted(self, attempt_id: str, result: UploadResult, *, run_id: str | None) -> BatchState:
+        """A task id, now or late: always stored; the batch is SUBMITTED unless it has gone another way."""
+        now = self._store.now()
+        with self._store.writing() as connection:
+            row = self._attempt_row(connection, attempt_id)
+            self._end(connection, attempt_id, result, row.balance_after)
+            moved = self._store.move(
+                connection,
+                row.batch_id,
+                sources=[BatchState.SUBMITTING, BatchState.HELD, BatchState.PLANNED],
+                to=BatchState.SUBMITTED,
+                why=f"the provider made task {result.task_id} of it",
+                run_id=run_id,
+                task_id=result.task_id,
+                submitted_at=now,
+                not_before=None,
+            )
+            state = connection.execute(
+                select(batches.c.state, batches.c.task_id).where(batches.c.batch_id == row.batch_id)
+            ).one()
+            if not moved and state.task_id != result.task_id:
+                why = f"an extra paid task {result.task_id} turned up late"
+                where = BatchState(state.state)
+                self._store.record(connection, row.batch_id, source=where, to=where, why=why, run_id=run_id)
+        return BatchState(state.state)
+
+    def of_batch(self, batch_id: str) -> list[Attempt]:
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                select(attempts).where(attempts.c.batch_id == batch_id).order_by(attempts.c.started_at)
+            )
+            return [read(Attempt, row) for row in rows]
+
+    def spent(self, *, since: datetime | None = None, run_id: str | None = None) -> Decimal:
+        with self._store.reading() as connection:
+            return self._spent(connection, since=since, run_id=run_id)
+
+    def _reserve(self, connection: Connection, attempt: Attempt, budget: Budget) -> None:
+        day = attempt.started_at.replace(hour=0, minute=0, second=0, microsecond=0)
+        why = budget.exceeded(
+            attempt.price,
+            run=self._spent(connection, run_id=attempt.run_id),
+            day=self._spent(connection, since=day),
+            month=self._spent(connection, since=day.replace(day=1)),
+        )
+        if why is not None:
+            raise NoMoney(f"Batch {attempt.batch_id} stays planned: {why}. Raise the budget or wait.")
+
+    def _spent(
+        self, connection: Connection, *, since: datetime | None = None, run_id: str | None = None
+    ) -> Decimal:
+        """Prices of all attempts that were charged or may have been."""
+        may_be_charged = or_(
+            attempts.c.outcome.is_(None),
+            attempts.c.outcome.in_(_CHARGED),
+            and_(attempts.c.outcome == Outcome.SERVER_ERROR, batches.c.state == BatchState.HELD),
+        )
+        query = select(func.coalesce(func.sum(attempts.c.price), 0)).join(batches).where(may_be_charged)
+        if since is not None:
+            query = query.where(attempts.c.started_at >= since)
+        if run_id is not None:
+            query = query.where(attempts.c.run_id == run_id)
+        return Decimal(connection.execute(query).scalar_one())
+
+    def _end(
+        self, connection: Connection, attempt_id: str, result: UploadResult, balance: str | None
+    ) -> None:
+        connection.execute(
+            update(attempts)
+            .where(attempts.c.attempt_id == attempt_id)
+            .values(
+                ended_at=self._store.now(),
+                outcome=result.outcome,
+                http_status=result.http_status,
+                words=result.words,
+                task_id=result.task_id,
+                balance_after=balance,
+            )
+        )
+
+    def _attempt_row(self, connection: Connection, attempt_id: str) -> Any:
+        return connection.execute(
+            select(attempts.c.batch_id, attempts.c.balance_after).where(attempts.c.attempt_id == attempt_id)
+        ).one()

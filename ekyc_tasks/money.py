@@ -1,0 +1,66 @@
+"""Price, budgets, and what a balance says. Amounts are Decimal, in the provider's currency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+BLOCK = 100  # the provider charges every begun block of 100 numbers (price list of a sibling)
+
+
+def price(numbers: int, per_10k: Decimal | None) -> Decimal | None:
+    """What an upload is expected to cost; None when no price is set."""
+    if per_10k is None:
+        return None
+    blocks = -(-numbers // BLOCK)
+    return blocks * BLOCK * per_10k / 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that may be spent in a run, a day and a month (UTC); None: no limit."""
+
+    run: Decimal | None = None
+    day: Decimal | None = None
+    month: Decimal | None = None
+
+    def exceeded(self, cost: Decimal | None, *, run: Decimal, day: Decimal, month: Decimal) -> str | None:
+        """Which budget ``cost`` does not fit into any more, given what was spent, or None."""
+        for name, limit, spent in (
+            ("run", self.run, run),
+            ("day", self.day, day),
+            ("month", self.month, month),
+        ):
+            if limit is not None and cost is not None and spent + cost > limit:
+                return (
+                    f"the budget of this {name} is {limit}, {spent:.2f} is spent, {cost:.2f} more is needed"
+                )
+        return None
+
+
+NO_BUDGET = Budget()
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What `GET /v1/balance` says; ``used_today`` only where the provider's newer page applies."""
+
+    balance: Decimal
+    used_today: Decimal | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.balance}" if self.used_today is None else f"{self.balance} (used today {self.used_today})"
+        )
+
+
+def has_moved(before: Balance | None, after: Balance | None) -> bool:
+    """Something was charged between two looks: less balance, or more used. False when nobody knows."""
+    if before is None or after is None:
+        return False
+    used = (
+        before.used_today is not None
+        and after.used_today is not None
+        and after.used_today > before.used_today
+    )
+    return after.balance < before.balance or used

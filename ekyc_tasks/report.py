@@ -1,0 +1,230 @@
+"""What a run did and where everything is: counts and sentences, never a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from ekyc_tasks.ledger import Batch, LandedFile, Ledger
+from ekyc_tasks.models import BatchState
+from ekyc_tasks.run import Problem, Run
+
+_HELD = "Held"
+_NAMES = {
+    0: "Completed",
+    1: "Failed",
+    2: "Failed",
+    3: _HELD,
+    4: "Budget reached",
+    5: "Failed",
+    6: "Waiting on provider",
+}
+_FAILURES = (1, 2, 3, 5)  # somebody must do something: these fire notifications
+_AT_PROVIDER = (BatchState.SUBMITTING, BatchState.SUBMITTED, BatchState.FETCHED)
+_ENDED = (BatchState.LOADED, BatchState.ABANDONED)
+_LINE_COUNTS = (
+    "lines",
+    "blank",
+    "header",
+    "rejected",
+    "duplicate",
+    "do_not_send",
+    "known",
+    "in_flight",
+    "waiting",
+)
+_ROW_COUNTS = ("returned", "accepted", "quarantined", "missing", "cell_issues")
+_FILE_FIELDS = ("file_id", "name", "sha256", "size", "task_type", "planned_at", *_LINE_COUNTS, "batched")
+_BATCH_FIELDS = (
+    "batch_id",
+    "task_type",
+    "state",
+    "numbers",
+    "task_id",
+    "planned_at",
+    "submitted_at",
+    "loaded_at",
+    "provider_status",
+    "provider_success",
+    "accepted",
+    "missing",
+)
+_SHOWN = 3  # batches named in one sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """Numbers on their way through one run (or all): lines of files first, then rows of answers."""
+
+    files: int = 0
+    lines: int = 0
+    blank: int = 0
+    header: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+    do_not_send: int = 0
+    known: int = 0
+    in_flight: int = 0
+    waiting: int = 0
+    to_send: int = 0
+    batches: int = 0
+    sent: int = 0
+    returned: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    missing: int = 0
+    cell_issues: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run ended, for Prefect's state, the terminal and the exit code alike."""
+
+    run_id: str
+    name: str
+    message: str
+    exit_code: int
+    problems: tuple[str, ...]
+    funnel: Funnel
+
+    @property
+    def is_failure(self) -> bool:
+        return self.exit_code in _FAILURES
+
+    def as_data(self) -> dict[str, Any]:
+        return {"run_id": self.run_id, "exit_code": self.exit_code, **asdict(self.funnel)}
+
+
+def summarised(run: Run) -> Summary:
+    """Read it from the ledger; only the problems come from the run itself."""
+    history = run.ledger.history
+    touched = history.touched(run.run_id)
+    counted = funnel(history.files(run_id=run.run_id), touched)
+    standing = [*run.problems, *_standing(run.ledger)]
+    code = min((problem.exit_code for problem in standing if problem.exit_code), default=0)
+    name = _NAMES[code]
+    if code == 0 and not counted.files and not touched:
+        name = "Nothing to do"
+    elif name == _HELD and not history.batches(states=[BatchState.HELD]):
+        name = "Failed"
+    sentences = tuple(problem.text for problem in standing)
+    return Summary(run.run_id, name, " ".join(sentences) or _done(counted), code, sentences, counted)
+
+
+def funnel(files: Sequence[LandedFile], batches: Sequence[Batch]) -> Funnel:
+    counts = [batch.counts for batch in batches if batch.counts is not None]
+    return Funnel(
+        files=len(files),
+        **{name: sum(getattr(file, name) for file in files) for name in _LINE_COUNTS},
+        to_send=sum(file.batched for file in files),
+        batches=len(batches),
+        sent=sum(batch.numbers for batch in batches if batch.task_id is not None),
+        **{name: sum(getattr(count, name) for count in counts) for name in _ROW_COUNTS},
+    )
+
+
+def _standing(ledger: Ledger) -> Iterator[Problem]:
+    """What is open after a run, whoever left it."""
+    by_state: dict[BatchState, list[Batch]] = {}
+    for batch in ledger.history.batches(states=[state for state in BatchState if state not in _ENDED]):
+        by_state.setdefault(batch.state, []).append(batch)
+    if held := by_state.get(BatchState.HELD):
+        yield Problem(
+            f"{_named(held)} may or may not have been charged and will not be sent again: "
+            "see `ekyc status BATCH` and decide with `ekyc resolve BATCH`.",
+            3,
+        )
+    if failed := by_state.get(BatchState.FAILED):
+        yield Problem(f"{_named(failed)} failed at the provider: decide with `ekyc resolve BATCH`.", 3)
+    if refused := by_state.get(BatchState.REFUSED):
+        yield Problem(
+            f"{_named(refused)} was refused, free of charge ({_words(ledger, refused[0])}): "
+            "decide with `ekyc resolve BATCH`.",
+            5,
+        )
+    if waiting := [batch for state in _AT_PROVIDER for batch in by_state.get(state, ())]:
+        yield Problem(f"{_named(waiting)} not finished yet; the next run goes on.", 6)
+    if planned := by_state.get(BatchState.PLANNED):
+        numbers = sum(batch.numbers for batch in planned)
+        yield Problem(
+            f"{numbers:,} numbers stay planned in {_count(len(planned), 'batch')}; the next run sends them.",
+            0,
+        )
+
+
+def _named(batches: Sequence[Batch]) -> str:
+    shown = ", ".join(batch.batch_id for batch in batches[:_SHOWN])
+    more = f" and {len(batches) - _SHOWN} more" if len(batches) > _SHOWN else ""
+    return f"{'Batch' if len(batches) == 1 else 'Batches'} {shown}{more}"
+
+
+def _words(ledger: Ledger, batch: Batch) -> str:
+    attempts = ledger.uploads.of_batch(batch.batch_id)
+    return (attempts[-1].words if attempts else None) or "no reason given"
+
+
+def _done(counted: Funnel) -> str:
+    if not counted.files and not counted.batches:
+        return "Nothing has landed, and nothing is unfinished."
+    return (
+        f"{counted.accepted:,} rows accepted, {counted.quarantined:,} quarantined, "
+        f"{counted.missing:,} numbers missing; {counted.to_send:,} of {counted.lines:,} lines bought."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun + ("es" if noun.endswith("ch") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def status_document(ledger: Ledger) -> dict[str, Any]:
+    """Everything `ekyc status` shows, as plain data."""
+    history = ledger.history
+    batches = history.batches()
+    files = history.files()
+    return {
+        "files": [_plain(file, _FILE_FIELDS) for file in files],
+        "batches": [_plain(batch, _BATCH_FIELDS) for batch in batches],
+        "states": {
+            state.value: {"batches": count, "numbers": numbers}
+            for state, (count, numbers) in history.states().items()
+        },
+        "numbers": asdict(funnel(files, batches)),
+        "spent": str(ledger.uploads.spent()),
+        "open": [problem.text for problem in _standing(ledger)],
+    }
+
+
+def batch_document(ledger: Ledger, batch_id: str) -> dict[str, Any]:
+    """One batch with its attempts and its history."""
+    batch = ledger.history.batch(batch_id)
+    return {
+        **{name: _json(value) for name, value in asdict(batch).items()},
+        "attempts": [
+            {name: _json(value) for name, value in asdict(attempt).items()}
+            for attempt in ledger.uploads.of_batch(batch_id)
+        ],
+        "events": [
+            {name: _json(value) for name, value in asdict(event).items()}
+            for event in ledger.history.events(batch_id)
+        ],
+        "files": [
+            {"file_id": link.file_id, "fate": link.fate.value, "numbers": link.numbers}
+            for link in ledger.history.links(batch_id=batch_id)
+        ],
+    }
+
+
+def _plain(record: LandedFile | Batch, names: Iterable[str]) -> dict[str, Any]:
+    return {name: _json(getattr(record, name)) for name in names}
+
+
+def _json(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    return value

@@ -1,0 +1,101 @@
+"""One run: what it owns, until when it waits, and what went wrong on the way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from ekyc_tasks import spool
+from ekyc_tasks.disk import private_dir
+from ekyc_tasks.errors import ConfigurationError, EkycError
+from ekyc_tasks.lease import run_lease
+from ekyc_tasks.ledger import Ledger, open_ledger
+from ekyc_tasks.models import BatchState
+from ekyc_tasks.settings import Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A sentence for a person, and the exit code that it stands for (0: just to know)."""
+
+    text: str
+    exit_code: int
+
+
+@dataclass(slots=True)
+class Run:
+    """Made by `started_run`. ``until``: when to stop waiting for the provider."""
+
+    run_id: str
+    task_type: str
+    ledger: Ledger
+    until: datetime
+    problems: list[Problem] = field(default_factory=list)
+
+    def underway(self) -> list[str]:
+        """Our batches that are paid for and not loaded yet."""
+        return self._ours({BatchState.SUBMITTED, BatchState.FETCHED})
+
+    def to_submit(self, limit: int | None = None) -> list[str]:
+        """Our planned batches, as many as fit into ``limit`` numbers."""
+        fitting = []
+        left = limit
+        for batch_id in self._ours({BatchState.PLANNED}):
+            numbers = self.ledger.history.batch(batch_id).numbers
+            if left is None or numbers <= left:
+                fitting.append(batch_id)
+                left = None if left is None else left - numbers
+        return fitting
+
+    async def attempt(self, work: Awaitable[T], *, batch_id: str | None = None) -> T | None:
+        """The result of ``work``, or None with the problem noted: other batches go on."""
+        try:
+            return await work
+        except EkycError as error:
+            self.note(str(error), error.exit_code, batch_id=batch_id)
+        except Exception as error:  # a defect met by one batch must not stop the others
+            log.exception("A defect of this program")
+            self.note(
+                f"unexpected {type(error).__name__}; run with --debug to see more", 1, batch_id=batch_id
+            )
+        return None
+
+    def note(self, text: str, exit_code: int, *, batch_id: str | None = None) -> None:
+        named = text if batch_id is None or batch_id in text else f"Batch {batch_id}: {text}"
+        problem = Problem(named if named.endswith((".", "!", "?")) else f"{named}.", exit_code)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def _ours(self, states: set[BatchState]) -> list[str]:
+        return [batch.batch_id for batch in self.ledger.history.batches(states=states, owner=self.run_id)]
+
+
+@contextmanager
+def started_run(settings: Settings) -> Iterator[Run]:
+    """Open the ledger under a lease, bring the spool home, hold what dead runs left, claim the rest."""
+    folder = settings.folder
+    try:
+        private_dir(folder.root)
+        if settings.landing_dir is None:
+            private_dir(folder.landing)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The data folder {folder.root} cannot be made ({error.strerror}); "
+            "mend its permissions or set EKYC_DATA_DIR."
+        ) from None
+    with (
+        open_ledger(settings.ledger_address) as ledger,
+        run_lease(ledger, runs=folder.runs, lease=settings.lease) as run_id,
+    ):
+        ledger.facts.belongs_to_host(settings.host)
+        spool.bring_home(folder, ledger, run_id=run_id)
+        ledger.runs.left_behind(run_id)
+        ledger.runs.claimed(run_id)
+        yield Run(run_id, settings.task_type, ledger, until=datetime.now(UTC) + settings.max_wait)

@@ -1,0 +1,77 @@
+"""Find what landed, and wait until it has stood still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ekyc_tasks import landing
+from ekyc_tasks.clock import Clock
+from ekyc_tasks.errors import InputError
+from ekyc_tasks.landing import Arrival
+
+_PATIENCE = 10  # settling times; a file that still changes then is left for the next run
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Finished files, and a sentence for each that cannot be taken (or not yet)."""
+
+    settled: tuple[Arrival, ...]
+    unreadable: tuple[str, ...] = ()
+    unsettled: tuple[str, ...] = ()
+
+
+async def settled_arrivals(
+    folder: Path, named: Sequence[Path], *, settle: timedelta, clock: Clock
+) -> Arrivals:
+    """The ``named`` files, or else all in the landing folder.
+
+    A file is finished when its times are ``settle`` old, or when it stood still for so long while we
+    looked on (its clock may be ahead of ours). ConfigurationError when the folder is not there.
+    """
+    give_up_at = clock.now() + _PATIENCE * settle
+    seen: dict[Path, tuple[Arrival, datetime]] = {}
+    while True:
+        found, unreadable = _look(folder, named)
+        now = clock.now()
+        seen = {each.path: (each, _since(each, seen, now)) for each in found}
+        left = {each.path: _time_left(each, since, now, settle) for each, since in seen.values()}
+        moving = [path for path, seconds in left.items() if seconds > 0]
+        if not moving or now >= give_up_at:
+            break
+        await clock.sleep(min(left[path] for path in moving))
+    return Arrivals(
+        settled=tuple(each for each in found if each.path not in moving),
+        unreadable=tuple(unreadable),
+        unsettled=tuple(
+            f"{each.name} is still being written; the next run takes it."
+            for each in found
+            if each.path in moving
+        ),
+    )
+
+
+def _look(folder: Path, named: Iterable[Path]) -> tuple[list[Arrival], list[str]]:
+    if not named:
+        return landing.arrivals(folder), []
+    found, unreadable = [], []
+    for path in named:
+        try:
+            found.append(landing.arrival(path, folder))
+        except InputError as error:
+            unreadable.append(str(error))
+    return found, unreadable
+
+
+def _since(arrival: Arrival, seen: dict[Path, tuple[Arrival, datetime]], now: datetime) -> datetime:
+    before, since = seen.get(arrival.path, (arrival, now))
+    return since if before.identity == arrival.identity else now
+
+
+def _time_left(arrival: Arrival, since: datetime, now: datetime, settle: timedelta) -> float:
+    by_its_times = arrival.changed_at + settle.total_seconds() - now.timestamp()
+    by_our_look = (since + settle - now).total_seconds()
+    return min(by_its_times, by_our_look)

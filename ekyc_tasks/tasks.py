@@ -1,0 +1,197 @@
+"""The steps as Prefect tasks: open what is needed, call one step, return plain data.
+
+Parameters are ids and counts, for Prefect keeps them in clear. Nothing is cached or persisted:
+Prefect's caching would pay twice, the ledger is what remembers. Retries have one owner each: Prefect
+for submit (only where nothing was charged), fetch and load; the poll loop for HTTP trouble.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypedDict
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task, exponential_backoff
+
+from ekyc_tasks.cadence import Cadence
+from ekyc_tasks.clock import SystemClock
+from ekyc_tasks.errors import EkycError, LeaseLost, LedgerError, NotAccepted, ProviderTrouble
+from ekyc_tasks.ledger import Ledger, connect_ledger
+from ekyc_tasks.money import Budget
+from ekyc_tasks.provider import Provider, ResultHosts, Timeouts
+from ekyc_tasks.settings import Settings, load_settings
+from ekyc_tasks.steps.arrivals import settled_arrivals
+from ekyc_tasks.steps.fetch import fetch
+from ekyc_tasks.steps.load import load
+from ekyc_tasks.steps.plan import PlanPolicy, plan
+from ekyc_tasks.steps.poll import poll
+from ekyc_tasks.steps.submit import UploadPolicy, submit
+
+_CLOCK = SystemClock()
+
+
+class PlanCounts(TypedDict):
+    """What planning reports to the flow: no number is in it."""
+
+    files: int
+    new_batches: int
+    unreadable: list[str]  # a sentence for each file that cannot be read
+    unsettled: list[str]  # a sentence for each file that is still being written
+
+
+def _retried_on(*errors: type[EkycError]) -> Callable[[Task[..., Any], TaskRun, State[Any]], bool]:
+    """Retry only these, and a ledger that could not be used; never a batch that is another run's now."""
+
+    def is_worth_it(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+        error = getattr(state, "data", None)
+        return isinstance(error, (*errors, LedgerError)) and not isinstance(error, LeaseLost)
+
+    return is_worth_it
+
+
+_PLAIN: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
+_RETRIES: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=1),
+    "retry_jitter_factor": 0.2,
+}
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[Settings, Ledger]]:
+    settings = load_settings()
+    with connect_ledger(settings.ledger_address) as ledger:
+        yield settings, ledger
+
+
+def _provider(settings: Settings) -> Provider:
+    return Provider(settings.base_url, settings.require_key(), timeouts=_timeouts(settings))
+
+
+def _timeouts(settings: Settings) -> Timeouts:
+    seconds = settings.http_timeout.total_seconds()
+    return Timeouts(connect=min(10.0, seconds), read=seconds, write=seconds)
+
+
+@task(name="plan", task_run_name="plan", **_PLAIN)
+async def plan_files(run_id: str, files: list[str] | None, task_type: str, limit: int | None) -> PlanCounts:
+    with _opened() as (settings, ledger):
+        folder = settings.folder
+        found = await settled_arrivals(
+            folder.landing, [Path(file) for file in files or ()], settle=settings.settle, clock=_CLOCK
+        )
+        policy = PlanPolicy(
+            task_type=task_type,
+            batch_size=settings.batch_size,
+            min_batch=settings.min_batch,
+            max_hold_back=settings.max_hold_back,
+            fresh_for=settings.fresh_for,
+            default_region=settings.default_region,
+            number_column=settings.number_column,
+            first=limit,
+        )
+        done = await plan(
+            found.settled, run_id=run_id, ledger=ledger, folder=folder, policy=policy, clock=_CLOCK
+        )
+        return PlanCounts(
+            files=len(done.files),
+            new_batches=len(done.new_batches),
+            unreadable=[*found.unreadable, *done.unreadable],
+            unsettled=list(found.unsettled),
+        )
+
+
+@task(
+    name="submit",
+    task_run_name="submit {batch_id}",
+    retry_condition_fn=_retried_on(NotAccepted),
+    **_PLAIN,
+    **_RETRIES,
+)
+async def submit_batch(batch_id: str, run_id: str, until: datetime, budget: float | None) -> str:
+    """The state of the batch afterwards."""
+    with _opened() as (settings, ledger):
+        limit = settings.budget_run if budget is None else Decimal(str(budget))
+        policy = UploadPolicy(
+            deadline=settings.upload_deadline,
+            hold_on_500=settings.on_500 == "hold",
+            price_per_10k=settings.price_per_10k,
+            budget=Budget(run=limit, day=settings.budget_day, month=settings.budget_month),
+        )
+        async with _provider(settings) as provider:
+            return await submit(
+                batch_id,
+                run_id=run_id,
+                ledger=ledger,
+                provider=provider,
+                folder=settings.folder,
+                policy=policy,
+                clock=_CLOCK,
+                until=until,
+            )
+
+
+@task(name="poll", task_run_name="poll {batch_id}", retry_condition_fn=_retried_on(), **_PLAIN, **_RETRIES)
+async def poll_batch(batch_id: str, run_id: str, until: datetime) -> bool:
+    """Can its result be fetched now?"""
+    with _opened() as (settings, ledger):
+        cadence = Cadence(
+            shortest=min(settings.poll_min, settings.poll_max).total_seconds(),
+            longest=settings.poll_max.total_seconds(),
+            random=random.random,
+        )
+        async with _provider(settings) as provider:
+            return await poll(
+                batch_id,
+                run_id=run_id,
+                ledger=ledger,
+                provider=provider,
+                cadence=cadence,
+                clock=_CLOCK,
+                until=until,
+            )
+
+
+@task(
+    name="fetch",
+    task_run_name="fetch {batch_id}",
+    retry_condition_fn=_retried_on(ProviderTrouble),
+    **_PLAIN,
+    **_RETRIES,
+)
+async def fetch_batch(batch_id: str, run_id: str) -> bool:
+    """True: the archive is ours."""
+    with _opened() as (settings, ledger):
+        async with _provider(settings) as provider:
+            await fetch(
+                batch_id,
+                run_id=run_id,
+                ledger=ledger,
+                provider=provider,
+                folder=settings.folder,
+                hosts=ResultHosts(settings.result_hosts, is_local=settings.is_local),
+                timeouts=_timeouts(settings),
+                clock=_CLOCK,
+            )
+    return True
+
+
+@task(name="load", task_run_name="load {batch_id}", retry_condition_fn=_retried_on(), **_PLAIN, **_RETRIES)
+async def load_batch(batch_id: str, run_id: str) -> None:
+    with _opened() as (settings, ledger):
+        await asyncio.to_thread(
+            load,
+            batch_id,
+            run_id=run_id,
+            ledger=ledger,
+            folder=settings.folder,
+            limits=settings.archive_limits,
+        )
