@@ -49,6 +49,14 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # anything else once sending began
 
 
+class Decision(StrEnum):
+    """What a person may decide about a batch."""
+
+    ADOPT = "adopt"  # it is the provider's task so-and-so
+    RESUBMIT = "resubmit"  # upload it (again)
+    ABANDON = "abandon"  # let go of it
+
+
 @dataclass(frozen=True, slots=True)
 class UploadResult:
     """What is known after one upload. ``words`` are the provider's, shortened and scrubbed."""
@@ -117,7 +125,9 @@ class Reconciliation:
         if self.returned != self.accepted + self.quarantined:
             return f"{self.returned} rows came back, but {self.accepted} + {self.quarantined} were sorted"
         if self.submitted != self.accepted + self.missing:
-            return f"{self.submitted} numbers were sent, but {self.accepted} + {self.missing} are accounted for"
+            return (
+                f"{self.submitted} numbers were sent, but {self.accepted} + {self.missing} are accounted for"
+            )
         return None
 
 

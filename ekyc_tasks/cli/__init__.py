@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from ekyc_tasks.errors import EkycError
+from ekyc_tasks.models import Decision
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -83,6 +84,31 @@ def status(
         show_status(out, as_json=as_json)
     else:
         show_batch(batch, out, as_json=as_json)
+
+
+@app.command()
+def resolve(
+    batch: Annotated[str, typer.Argument(help="A held, failed or refused batch.")],
+    decision: Annotated[Decision, typer.Argument(help="What to do about it.")],
+    task_id: Annotated[str | None, typer.Argument(help="The provider's task, to adopt.")] = None,
+    reason: Annotated[str, typer.Option(help="Goes into the batch's history.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Overrule the checks.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Abandon without planning its numbers again.")] = False,
+) -> None:
+    """Decide a batch: adopt TASK_ID (it was charged), resubmit (pay, maybe again), abandon."""
+    from ekyc_tasks.cli.resolve import decide
+
+    decide(
+        batch,
+        decision,
+        out,
+        task_id=task_id,
+        reason=reason,
+        is_forced=force,
+        is_confirmed=yes,
+        drop=drop,
+    )
 
 
 @app.command()

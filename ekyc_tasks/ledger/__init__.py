@@ -10,6 +10,7 @@ Every transition is a method named after what happened, one transaction with its
 
 from __future__ import annotations
 
+from ekyc_tasks.ledger.decisions import Decisions
 from ekyc_tasks.ledger.facts import Facts
 from ekyc_tasks.ledger.history import History
 from ekyc_tasks.ledger.migrate import migrate
@@ -35,7 +36,7 @@ __all__ = [
 
 
 class Ledger:
-    """One database, seen from six sides."""
+    """One database, seen from seven sides."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -45,6 +46,7 @@ class Ledger:
         self.uploads = Uploads(store)
         self.progress = Progress(store)
         self.history = History(store)
+        self.decisions = Decisions(store)
 
     def close(self) -> None:
         self._store.engine.dispose()

@@ -126,7 +126,7 @@ class Plans:
                     to=BatchState.ABANDONED,
                     why=why,
                     run_id=run_id,
-                    owner=run_id,
+                    owned_by=run_id,
                 )
             carried = select(file_batches.c.file_id).where(file_batches.c.batch_id.in_(batch_ids))
             connection.execute(update(files).where(files.c.file_id.in_(carried)).values(replan=1))

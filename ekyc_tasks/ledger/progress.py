@@ -46,7 +46,7 @@ class Progress:
                 to=BatchState.FAILED,
                 why=why,
                 run_id=run_id,
-                owner=run_id,
+                owned_by=run_id,
             )
 
     def fetched(self, batch_id: str, *, sha256: str, size: int, checked_at: datetime, run_id: str) -> None:
@@ -58,7 +58,7 @@ class Progress:
                 to=BatchState.FETCHED,
                 why=f"archive of {size:,} bytes stored",
                 run_id=run_id,
-                owner=run_id,
+                owned_by=run_id,
                 archive_sha256=sha256,
                 archive_size=size,
                 checked_at=checked_at,
@@ -74,7 +74,7 @@ class Progress:
                 why=f"{counts.accepted:,} rows accepted, {counts.quarantined:,} quarantined, "
                 f"{counts.missing:,} numbers missing",
                 run_id=run_id,
-                owner=run_id,
+                owned_by=run_id,
                 loaded_at=self._store.now(),
                 returned=counts.returned,
                 accepted=counts.accepted,

@@ -53,12 +53,12 @@ class Store:
         to: BatchState,
         why: str,
         run_id: str | None,
-        owner: str | None = None,
+        owned_by: str | None = None,
         **values: Any,
     ) -> bool:
         """Compare-and-set of a batch's state, with its event. False when the batch is elsewhere.
 
-        With ``owner``, a batch that another run has claimed since is left alone and `LeaseLost` raised:
+        With ``owned_by``, a batch that another run has claimed since is left alone and `LeaseLost` raised:
         the owner is the fencing token, for a run id is never used twice.
         """
         row = connection.execute(
@@ -66,7 +66,7 @@ class Store:
         ).one_or_none()
         if row is None:
             raise ConfigurationError(f"There is no batch {batch_id}; `ekyc status` lists them.")
-        if owner is not None and row.owner != owner:
+        if owned_by is not None and row.owner != owned_by:
             raise LeaseLost(f"Batch {batch_id} belongs to another run now; this one leaves it alone.")
         if row.state not in sources:
             return False

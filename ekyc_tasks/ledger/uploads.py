@@ -62,7 +62,7 @@ class Uploads:
                 to=BatchState.SUBMITTING,
                 why="about to upload",
                 run_id=run_id,
-                owner=run_id,
+                owned_by=run_id,
             )
             if not moved:
                 return None
@@ -92,7 +92,7 @@ class Uploads:
                 to=to,
                 why=why,
                 run_id=attempt.run_id,
-                owner=attempt.run_id,
+                owned_by=attempt.run_id,
                 not_before=not_before,
                 server_errors=batches.c.server_errors + errors,
             )

@@ -1,0 +1,33 @@
+# Needs Python 3.11 or newer and a package index. uv is used where it is, and put into .venv where it is not.
+
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+UV := $(shell command -v uv 2>/dev/null)
+BIN := .venv/bin
+
+.PHONY: demo test lint clean
+
+demo: .venv/synced
+	@$(BIN)/ekyc demo
+
+test: .venv/synced
+	@$(BIN)/pytest --cov --cov-report=term:skip-covered $(TESTS)
+
+lint: .venv/synced
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+clean:
+	rm -rf .venv
+
+# Once it is there, nothing below asks the network again until the lock file changes.
+.venv/synced: uv.lock pyproject.toml
+ifneq ($(UV),)
+	@$(UV) sync --frozen --quiet
+else
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or set PYTHON=/path/to/python3."; exit 1; }
+	@test -x $(BIN)/uv || { echo "Setting up .venv with uv ..."; $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }
+	@$(BIN)/uv sync --frozen --inexact --quiet
+endif
+	@touch $@
