@@ -1,0 +1,185 @@
+"""Text of unknown encoding, line ends, delimiter and quoting → rows, in pieces of a few megabytes.
+
+No line is ever lost to a quote: rows are found by counting quotes, and a quote that nothing closes is
+taken for a plain character.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from io import StringIO
+from itertools import chain
+from typing import BinaryIO
+
+import polars as pl
+
+from ekyc_tasks.errors import InputError
+
+PIECE_BYTES = 8 << 20
+MAX_LINE_BYTES = 1 << 20
+# A quoted cell may hold line breaks; beyond so many lines its opening quote is a stray one.
+MAX_ROW_LINES = 100
+NO_DELIMITER = "\x1f"  # in no text
+DELIMITERS = ("\t", ";", "|", ",")
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_LEGACY = "cp1252"  # the letters may come out wrong, but not digits and spaces
+_CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\f\v\x1a"))
+_MOST = 0.5
+_MOST_JUNK = 0.02  # of all bytes; random ones have more than a tenth
+
+
+def pieces(file: BinaryIO, name: str) -> Iterator[str]:
+    """The text in pieces of whole rows, lines ending in ``\\n`` alone (the last one too).
+
+    Raises InputError when these bytes are no text, or no list.
+    """
+    held = b""
+    for data in _unix_lines(_utf8(file)):
+        held += data
+        end = _end_of_last_row(held)
+        if end:
+            yield _checked(held[:end], name)
+            held = held[end:]
+        if len(held) > PIECE_BYTES + MAX_LINE_BYTES:
+            raise InputError(
+                f"{name} has a line of more than a megabyte. Land one number a line, or a table."
+            )
+    if held:
+        yield _checked(held if held.endswith(b"\n") else held + b"\n", name)
+
+
+def rows(piece: str, first_line: int, delimiter: str) -> pl.DataFrame:
+    """The rows of one piece: ``line`` (Int64, where the row starts), ``row`` (String)."""
+    lines = pl.Series("row", [piece.removesuffix("\n")]).str.split("\n").explode()
+    table = pl.DataFrame([pl.int_range(first_line, first_line + len(lines), eager=True).alias("line"), lines])
+    return _joined(table, delimiter) if '"' in piece else table
+
+
+def delimiter_of(sample: str) -> str:
+    """What separates the cells in most rows of a sample; a character that is in no row when nothing does."""
+    found = [
+        (*_regularity(rows(sample, 1, delimiter)["row"], delimiter), delimiter) for delimiter in DELIMITERS
+    ]
+    share, _, delimiter = max(found, key=lambda each: each[:2])
+    return delimiter if share > _MOST else NO_DELIMITER
+
+
+def cells_of(row: str, delimiter: str) -> list[str]:
+    """All cells of one row."""
+    try:
+        return next(
+            csv.reader(StringIO(row, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True), []
+        )
+    except csv.Error:
+        return row.split(delimiter)
+
+
+def column(rows: pl.Series, delimiter: str, index: int) -> pl.Series:
+    """One cell of each row, without its quotes; null where a row is too short."""
+    if delimiter == NO_DELIMITER:
+        return rows
+    if not rows.str.contains('"', literal=True).any():
+        return rows.str.splitn(delimiter, index + 2).struct.field(f"field_{index}")
+    mark = rf"\{delimiter}" if delimiter == "|" else delimiter
+    quoted = '"(?:[^"]|"")*"'
+    before = rf"(?s)^(?:(?: *{quoted} *|[^{mark}]*){mark}){{{index}}}"
+    cells = rows.str.extract(rf"{before}( *{quoted} *(?:{mark}|$)|[^{mark}]*)")
+    bare = cells.str.strip_suffix(delimiter).str.strip_chars(" ")
+    return bare.str.replace(r'(?s)^"(.*)"$', "${1}").str.replace_all('""', '"', literal=True)
+
+
+def _utf8(file: BinaryIO) -> Iterator[bytes]:
+    head = file.read(PIECE_BYTES)
+    encoding, bom_bytes = _encoding(head)
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    for data in chain([head[bom_bytes:]], iter(lambda: file.read(PIECE_BYTES), b"")):
+        # What claims to be UTF-8 is looked at when it has been cut into rows.
+        yield data if encoding == "utf-8" else decoder.decode(data).encode()
+
+
+def _encoding(head: bytes) -> tuple[str, int]:
+    for bom, encoding in _BOMS:
+        if head.startswith(bom):
+            return encoding, len(bom)
+    zeros = head[:64:2].count(0), head[1:64:2].count(0)  # every other byte of plain letters is one
+    if min(zeros) or max(zeros) <= _MOST * len(head[:64:2]):
+        return "utf-8", 0
+    return ("utf-16-be" if zeros[0] else "utf-16-le"), 0
+
+
+def _unix_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    held = b""
+    for chunk in chunks:
+        data = held + chunk
+        held = b"\r" if data.endswith(b"\r") else b""  # the other half of CRLF may follow
+        data = data.removesuffix(held)
+        yield data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+    if held:
+        yield b"\n"
+
+
+def _end_of_last_row(data: bytes) -> int:
+    """Behind the last newline outside quotes; behind the last of all where the quotes are astray."""
+    last = end = data.rfind(b"\n") + 1
+    is_quoted = data.count(b'"', 0, end) % 2
+    for _ in range(MAX_ROW_LINES):
+        if not is_quoted or not end:
+            return end
+        start = data.rfind(b"\n", 0, end - 1) + 1
+        is_quoted ^= data.count(b'"', start, end) % 2
+        end = start
+    return last
+
+
+def _checked(data: bytes, name: str) -> str:
+    junk = len(data) - len(data.translate(None, _CONTROLS)) + data.count("\ufffd".encode())
+    if b"\0" in data or junk > _MOST_JUNK * len(data):
+        raise InputError(
+            f"{name} is no text. Save it as text, CSV or a workbook, with the ending that goes with it."
+        )
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode(_LEGACY, "replace")
+
+
+def _joined(table: pl.DataFrame, delimiter: str) -> pl.DataFrame:
+    """Make one row of the lines that a quoted cell goes over. Only lines with an odd quote are looked at."""
+    has_odd_quote = table["row"].str.count_matches('"', literal=True) % 2 == 1
+    odd = has_odd_quote.arg_true().to_list()
+    texts: dict[int, str] = {}
+    swallowed: list[int] = []
+    while len(odd) > 1:
+        start, end = odd.pop(0), odd[0]
+        row = "\n".join(table["row"][start : end + 1]) if end - start < MAX_ROW_LINES else ""
+        if _is_whole_row(row, delimiter):
+            texts[start] = row
+            swallowed += range(start + 1, end + 1)
+            odd.pop(0)
+    rows = table["row"].scatter(list(texts), list(texts.values())) if texts else table["row"]
+    is_row = pl.repeat(True, len(rows), eager=True).scatter(swallowed, False)
+    return table.with_columns(rows).filter(is_row)
+
+
+def _is_whole_row(text: str, delimiter: str) -> bool:
+    """Whether its quotes open in front of cells and close behind them."""
+    try:
+        return sum(1 for _ in csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)) == 1
+    except csv.Error:
+        return False
+
+
+def _regularity(rows: pl.Series, delimiter: str) -> tuple[float, int]:
+    """The share of rows that have the commonest number of cells above one, and that number."""
+    filled = [row for row in rows if row.strip()]
+    widths = Counter(width for row in filled if (width := len(cells_of(row, delimiter))) > 1)
+    width, count = widths.most_common(1)[0] if widths else (1, 0)
+    return count / max(1, len(filled)), width
