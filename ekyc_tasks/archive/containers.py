@@ -1,0 +1,241 @@
+"""What a received file is, told by its bytes, and the checked bytes of what it holds.
+
+Documented is a ZIP; older pages of the provider show a bare ``.xlsx``. Bare CSV and gzip are read as well.
+Every size, checksum and limit is enforced while bytes flow; any breach is an `ArchiveError`.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+from isal import isal_zlib
+
+from ekyc_tasks.errors import ArchiveError
+from ekyc_tasks.models import ArchiveLimits
+
+CHUNK = 1 << 20
+HEAD_BYTES = 1 << 16
+
+_RAW_DEFLATE, _GZIP = -15, 31
+_ENCRYPTED = 0x1
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+# A damaged directory makes zipfile raise nearly anything.
+_ZIP_TROUBLE = (zipfile.BadZipFile, struct.error, UnicodeError, ValueError, EOFError, NotImplementedError)
+
+_FOREIGN = (
+    (b"\xd0\xcf\x11\xe0", "an old Excel file, or one with a password"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\xfd7zXZ", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (b"BZh", "a bzip2 file"),
+    (b"%PDF", "a PDF"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"<", "a web page or an error message of the storage host"),
+    (b"{", "JSON"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file inside an archive, or the whole of a bare one.
+
+    ``chunks()`` yields its bytes, unpacked, from the start each time; reading to the end has verified length
+    and checksum. ``fingerprint`` is equal for members of equal bytes, where the container tells.
+    """
+
+    name: str
+    chunks: Callable[[], Iterator[bytes]]
+    fingerprint: tuple[int, int] | None = None
+
+    def head(self) -> bytes:
+        """The first 64 KiB, or all of it."""
+        head = b""
+        for chunk in self.chunks():
+            head += chunk
+            if len(head) >= HEAD_BYTES:
+                break
+        return head[:HEAD_BYTES]
+
+    def read(self) -> bytes:
+        return b"".join(self.chunks())
+
+
+def foreign(head: bytes) -> str | None:
+    """What these first bytes are, if it is something that this project does not read."""
+    return next((kind for magic, kind in _FOREIGN if head.startswith(magic)), None)
+
+
+def is_workbook(head: bytes) -> bool:
+    """A ZIP whose first entry is one that XLSX writers put first; names further on may be anybody's data."""
+    if not is_zip(head) or len(head) < _LOCAL_HEADER.size:
+        return False
+    name_bytes = _LOCAL_HEADER.unpack_from(head)[1]
+    name = head[_LOCAL_HEADER.size : _LOCAL_HEADER.size + name_bytes]
+    return name == b"[Content_Types].xml" or name.startswith((b"xl/", b"_rels/", b"docProps/"))
+
+
+def is_zip(head: bytes) -> bool:
+    return head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"))
+
+
+def is_gzip(head: bytes) -> bool:
+    return head.startswith(b"\x1f\x8b")
+
+
+@contextmanager
+def open_members(path: Path, limits: ArchiveLimits) -> Iterator[tuple[Member, ...]]:
+    """The members of the file at ``path``, readable until the context ends.
+
+    Raises `ArchiveError` for what is no archive, is truncated, encrypted, or beyond ``limits``.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        yield _members(file, path, head, limits)
+
+
+def _members(file: BinaryIO, path: Path, head: bytes, limits: ArchiveLimits) -> tuple[Member, ...]:
+    if not head:
+        raise ArchiveError(f"{path.name} is empty")
+    if is_zip(head) and not is_workbook(head):
+        return zip_members(file, path.name, limits)
+    if kind := foreign(head):
+        raise ArchiveError(f"{path.name} is {kind}, not a result archive")
+    if is_gzip(head):
+        return (Member(path.name, lambda: _gunzipped(file, path.name, limits)),)
+    return (Member(path.name, lambda: _plain(file, path.name, limits)),)
+
+
+def _plain(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
+    size = file.seek(0, 2)
+    if size > limits.max_member_bytes:
+        raise ArchiveError(f"{name} is larger than the limit of {limits.max_member_bytes:,} bytes")
+    return _pieces(file, 0, size)
+
+
+def _pieces(file: BinaryIO, start: int, size: int) -> Iterator[bytes]:
+    """``size`` bytes from ``start``, or fewer if the file ends. Seeks each time: readers may take turns."""
+    end = start + size
+    while start < end:
+        file.seek(start)
+        piece = file.read(min(CHUNK, end - start))
+        if not piece:
+            return
+        start += len(piece)
+        yield piece
+
+
+def _unpacked(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]:
+    """Inflates in steps of at most `CHUNK`, so that a small piece cannot become a large one in memory."""
+    engine = isal_zlib.decompressobj(wbits)
+    try:
+        for piece in pieces:
+            rest = piece
+            while rest:
+                if engine.eof:
+                    if wbits != _GZIP or not rest.strip(b"\0"):
+                        break  # padding
+                    engine = isal_zlib.decompressobj(wbits)  # gzip files may be concatenated
+                yield engine.decompress(rest, CHUNK)
+                rest = engine.unused_data if engine.eof else engine.unconsumed_tail
+    except isal_zlib.IsalError:  # type: ignore[misc]  # its stub gives an instance
+        raise ArchiveError(f"{name} is damaged: it cannot be unpacked") from None
+    if not engine.eof:
+        raise ArchiveError(f"{name} is truncated: it ends before its data does")
+
+
+def _gunzipped(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
+    packed_bytes = file.seek(0, 2)
+    allowed = min(limits.max_member_bytes, limits.max_total_bytes, limits.max_ratio * packed_bytes)
+    unpacked_bytes = 0
+    for chunk in _unpacked(_pieces(file, 0, packed_bytes), _GZIP, name):
+        unpacked_bytes += len(chunk)
+        if unpacked_bytes > allowed:
+            raise ArchiveError(f"{name} unpacks to more than the limit of {allowed:,} bytes")
+        yield chunk
+
+
+def zip_members(file: BinaryIO, name: str, limits: ArchiveLimits) -> tuple[Member, ...]:
+    """The files in a ZIP (ZIP64 too). Raises `ArchiveError` for what its directory already gives away."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+    except _ZIP_TROUBLE:
+        raise ArchiveError(f"{name} is truncated or damaged: its directory cannot be read") from None
+    files = [entry for entry in entries if not entry.is_dir()]
+    _refuse_hostile(files, name, limits)
+    return tuple(_zip_member(file, entry) for entry in files)
+
+
+def _refuse_hostile(entries: list[zipfile.ZipInfo], name: str, limits: ArchiveLimits) -> None:
+    """By what the directory claims; that a member holds to its claim is checked while it is read."""
+    if len(entries) > limits.max_members:
+        raise ArchiveError(f"{name} has {len(entries)} members; the limit is {limits.max_members}")
+    if sum(entry.file_size for entry in entries) > limits.max_total_bytes:
+        raise ArchiveError(f"{name} unpacks to more than the limit of {limits.max_total_bytes:,} bytes")
+    for entry in entries:
+        _refuse_hostile_member(entry, limits)
+    in_order = sorted(entries, key=lambda entry: entry.header_offset)
+    for entry, following in pairwise(in_order):
+        if entry.header_offset + entry.compress_size > following.header_offset:
+            raise ArchiveError(f"{name} has members that overlap, as no honest archive does")
+
+
+def _refuse_hostile_member(entry: zipfile.ZipInfo, limits: ArchiveLimits) -> None:
+    name = shown(entry.filename)
+    if entry.flag_bits & _ENCRYPTED:
+        raise ArchiveError(f"{name} is encrypted")
+    if entry.file_size > limits.max_member_bytes:
+        raise ArchiveError(f"{name} is larger than the limit of {limits.max_member_bytes:,} bytes")
+    if entry.file_size > limits.max_ratio * entry.compress_size:
+        raise ArchiveError(f"{name} unpacks to more than {limits.max_ratio} times its size: a bomb")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ArchiveError(f"{name} is packed by method {entry.compress_type}; only deflate is read")
+
+
+def _zip_member(file: BinaryIO, entry: zipfile.ZipInfo) -> Member:
+    return Member(
+        name=shown(entry.filename),
+        chunks=lambda: _checked(_zip_bytes(file, entry), entry),
+        fingerprint=(entry.file_size, entry.CRC),
+    )
+
+
+def _zip_bytes(file: BinaryIO, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    name = shown(entry.filename)
+    file.seek(entry.header_offset)
+    header = file.read(_LOCAL_HEADER.size)
+    if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
+        raise ArchiveError(f"{name} is damaged: it does not start where the directory says")
+    _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
+    start = entry.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
+    pieces = _pieces(file, start, entry.compress_size)
+    return pieces if entry.compress_type == zipfile.ZIP_STORED else _unpacked(pieces, _RAW_DEFLATE, name)
+
+
+def _checked(chunks: Iterator[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    name = shown(entry.filename)
+    size = crc = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > entry.file_size:
+            raise ArchiveError(f"{name} is damaged: it unpacks to more bytes than it claims")
+        crc = isal_zlib.crc32(chunk, crc)
+        yield chunk
+    if size < entry.file_size:
+        raise ArchiveError(f"{name} is truncated: it ends before its data does")
+    if crc != entry.CRC:
+        raise ArchiveError(f"{name} is damaged: its checksum is wrong")
+
+
+def shown(name: str) -> str:
+    """A member's name, fit for a terminal and a report; never used as a path."""
+    return "".join(sign if sign.isprintable() else "?" for sign in name)[:200]

@@ -1,0 +1,203 @@
+"""What a file is, told by its bytes, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import zipfile
+import zlib
+
+import pytest
+from archive_files import DOCUMENTED, workbook_bytes, write_zip, zip_bytes
+
+from ekyc_tasks.archive import open_members
+from ekyc_tasks.archive.containers import is_workbook
+from ekyc_tasks.errors import ArchiveError
+from ekyc_tasks.models import ArchiveLimits
+
+LIMITS = ArchiveLimits()
+# several chunks, packed to a tenth
+LONG = "".join(f"+4179{number:07},no,,,,,,\n" for number in range(120_000)).encode()
+
+
+def members_of(path, limits=LIMITS):
+    with open_members(path, limits) as members:
+        return {member.name: member.read() for member in members}
+
+
+def zip64_bytes(name: str, data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open(name, "w", force_zip64=True) as member:
+            member.write(data)
+        archive.getinfo(name).extract_version = zipfile.ZIP64_VERSION
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_reads_every_member_of_a_zip(tmp_path, method):
+    path = write_zip(tmp_path / "a", {"t/": "", "t/all.csv": LONG, "readme.txt": "hello"}, method)
+    assert members_of(path) == {"t/all.csv": LONG, "readme.txt": b"hello"}
+
+
+def test_reads_zip64(tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(zip64_bytes("all.csv", LONG))
+    assert members_of(path) == {"all.csv": LONG}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gzip.compress(LONG),
+        gzip.compress(LONG[:100]) + gzip.compress(LONG[100:]),
+        gzip.compress(LONG) + b"\0" * 512,
+    ],
+    ids=["plain", "concatenated", "padded"],
+)
+def test_reads_gzip(tmp_path, data):
+    path = tmp_path / "result.bin"
+    path.write_bytes(data)
+    assert members_of(path) == {"result.bin": LONG}
+
+
+def test_reads_a_bare_file_whatever_its_ending(tmp_path):
+    path = tmp_path / "result.zip"
+    path.write_bytes(LONG)
+    assert members_of(path) == {"result.zip": LONG}
+
+
+def test_a_small_piece_never_becomes_a_large_chunk(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"all.csv": b"0" * (20 << 20)})
+    with open_members(path, ArchiveLimits(max_ratio=2_000)) as (member,):
+        assert max(len(chunk) for chunk in member.chunks()) <= 1 << 20
+
+
+def test_the_head_is_read_without_the_rest(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"all.csv": LONG}, zipfile.ZIP_STORED)
+    damaged = path.read_bytes().replace(LONG[-20:], b"!" * 20)
+    path.write_bytes(damaged)
+    with open_members(path, LIMITS) as (member,):
+        assert member.head() == LONG[: 1 << 16]
+
+
+def test_a_workbook_is_known_by_its_first_entry():
+    workbook = workbook_bytes([["Number"]])
+    assert is_workbook(workbook)
+    assert not is_workbook(zip_bytes({"result.xlsx": workbook}, zipfile.ZIP_STORED))
+    assert not is_workbook(zip_bytes({"all.csv": "https://example.com/xl/a.jpg"}, zipfile.ZIP_STORED))
+
+
+# --- refused --------------------------------------------------------------------------------------------
+
+
+def truncated(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def with_wrong_crc(data: bytes) -> bytes:
+    crc = struct.pack("<L", zlib.crc32(DOCUMENTED.encode()))
+    assert data.count(crc) == 2
+    return data.replace(crc, b"\1\2\3\4")
+
+
+def with_flag(data: bytes, flag: int) -> bytes:
+    """The general purpose flags of every entry, set."""
+    changed = bytearray(data)
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.find(signature)
+        changed[at + offset] |= flag
+    return bytes(changed)
+
+
+def with_claim(data: bytes, old: int, new: int) -> bytes:
+    return data.replace(struct.pack("<L", old), struct.pack("<L", new))
+
+
+ONE = zip_bytes({"all.csv": DOCUMENTED})
+PLAIN = zip_bytes({"all.csv": DOCUMENTED}, zipfile.ZIP_STORED)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is empty"),
+        (truncated(ONE), "truncated or damaged"),
+        (with_wrong_crc(ONE), "checksum"),
+        (PLAIN.replace(b"+41798284652,no", b"+41798284652,ye"), "checksum"),
+        (with_flag(ONE, 1), "encrypted"),
+        (with_claim(ONE, len(DOCUMENTED), 100), "more bytes than it claims"),
+        (with_claim(ONE, len(DOCUMENTED), 1000), "truncated"),
+        (zip_bytes({"all.csv": DOCUMENTED}, zipfile.ZIP_BZIP2), "method 12"),
+        (gzip.compress(LONG)[:-2000], "truncated"),
+        (gzip.compress(LONG)[:-8] + b"\0" * 8, "damaged"),
+        (gzip.compress(LONG) + b"rubbish behind", "damaged"),
+        (b"\xd0\xcf\x11\xe0" + b"\0" * 600, "old Excel"),
+        (b"Rar!\x1a\x07", "RAR"),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "error message of the storage"),
+    ],
+)
+def test_refuses_what_is_no_whole_archive(tmp_path, data, words):
+    path = tmp_path / "result.zip"
+    path.write_bytes(data)
+    with pytest.raises(ArchiveError, match=words):
+        members_of(path)
+
+
+def test_refuses_any_truncation_of_a_zip(tmp_path):
+    path = tmp_path / "result.zip"
+    for size in range(0, len(ONE), 7):
+        path.write_bytes(ONE[:size])
+        if not ONE[:size].startswith(b"PK\x03\x04"):
+            continue
+        with pytest.raises(ArchiveError):
+            members_of(path)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (ArchiveLimits(max_members=1), "has 2 members"),
+        (ArchiveLimits(max_member_bytes=100_000), "larger than the limit"),
+        (ArchiveLimits(max_total_bytes=100_000), "unpacks to more than the limit"),
+        (ArchiveLimits(max_ratio=3), "a bomb"),
+    ],
+)
+def test_refuses_what_is_beyond_a_limit(tmp_path, limits, words):
+    path = write_zip(tmp_path / "a.zip", {"all.csv": LONG, "readme": "hello"})
+    with pytest.raises(ArchiveError, match=words):
+        members_of(path, limits)
+
+
+@pytest.mark.parametrize(
+    ("data", "limits"),
+    [
+        (gzip.compress(LONG), ArchiveLimits(max_member_bytes=100_000)),
+        (gzip.compress(LONG), ArchiveLimits(max_ratio=3)),
+        (LONG, ArchiveLimits(max_member_bytes=100_000)),
+    ],
+    ids=["gzip-size", "gzip-ratio", "bare-size"],
+)
+def test_refuses_single_files_beyond_a_limit(tmp_path, data, limits):
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    with pytest.raises(ArchiveError, match="limit"):
+        members_of(path, limits)
+
+
+def test_refuses_members_that_overlap(tmp_path):
+    data = zip_bytes({"a.csv": LONG[:5000], "b.csv": LONG[:9000]}, zipfile.ZIP_STORED)
+    at = data.rfind(b"PK\x01\x02") + 42  # where the second entry starts, by the directory
+    path = tmp_path / "a.zip"
+    path.write_bytes(data[:at] + struct.pack("<L", 10) + data[at + 4 :])
+    with pytest.raises(ArchiveError, match="overlap"):
+        members_of(path)
+
+
+def test_a_name_never_leads_out_of_the_archive(tmp_path):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    path = write_zip(inside / "a.zip", {"../../evil.csv": DOCUMENTED, "/abs\x1b[31m.csv": DOCUMENTED})
+    assert sorted(members_of(path)) == ["../../evil.csv", "/abs?[31m.csv"]
+    assert sorted(tmp_path.rglob("*")) == [inside, path]

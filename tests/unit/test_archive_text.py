@@ -1,0 +1,184 @@
+"""Delimited text, however it is written, as blocks of raw rows."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+
+import pytest
+from archive_files import DOCUMENTED, HEADER
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ekyc_tasks.archive import Member, text
+from ekyc_tasks.errors import ArchiveError
+
+ROWS = [line.split(",") for line in DOCUMENTED.splitlines()[1:]]
+
+
+def table_of(data: bytes, chunk_bytes: int = 1 << 20):
+    pieces = [data[at : at + chunk_bytes] for at in range(0, len(data), chunk_bytes)]
+    member = Member("all.csv", lambda: iter(pieces))
+    return text.text_table(member, member.head(), None)
+
+
+def read(data: bytes, *, skip_head: bool = True, chunk_bytes: int = 1 << 20):
+    """Rows, the lines on which they start, and ragged lines, over all blocks."""
+    blocks = list(table_of(data, chunk_bytes).blocks(skip_head))
+    rows = [list(row) for block in blocks for row in block.frame.iter_rows()]
+    lines = [int(line) for block in blocks for line in block.lines]
+    return rows, lines, [line for block in blocks for line in block.ragged]
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(text, "BLOCK_BYTES", 64)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        DOCUMENTED.encode(),
+        DOCUMENTED.encode("utf-8-sig"),
+        DOCUMENTED.encode("utf-16"),
+        b"\xfe\xff" + DOCUMENTED.encode("utf-16-be"),
+        DOCUMENTED.encode("utf-16-le"),
+        DOCUMENTED.encode("utf-16-be"),
+        DOCUMENTED.replace("\n", "\r\n").encode(),
+        DOCUMENTED.replace("\n", "\r").encode(),
+        DOCUMENTED.rstrip("\n").encode(),
+        DOCUMENTED.replace(",", ";").encode(),
+        DOCUMENTED.replace(",", "\t").encode(),
+        DOCUMENTED.replace(",", "|").encode(),
+        DOCUMENTED.replace("individual portrait", '"individual portrait"').encode(),
+        "\n".join('"' + line.replace(",", '","') + '"' for line in DOCUMENTED.splitlines()).encode(),
+    ],
+    ids=[
+        "utf-8", "bom", "utf-16", "utf-16-be-bom", "utf-16-le", "utf-16-be", "crlf", "cr", "no-last-newline",
+        "semicolon", "tab", "pipe", "some-quotes", "all-quotes",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 1 << 20])
+def test_reads_the_same_rows_however_they_are_written(data, chunk_bytes):
+    assert table_of(data).head == tuple(HEADER.split(","))
+    assert read(data, chunk_bytes=chunk_bytes) == (ROWS, [2, 3, 4], [])
+
+
+@pytest.mark.parametrize(
+    ("body", "rows", "lines"),
+    [
+        ('1,"a,b",3\n4,x,6\n', [["1", "a,b", "3"], ["4", "x", "6"]], [2, 3]),
+        ('1,"a\nb",3\n4,x,6\n', [["1", "a\nb", "3"], ["4", "x", "6"]], [2, 4]),
+        ('1,"a\n\n,b\n",3\n4,x,6\n', [["1", "a\n\n,b\n", "3"], ["4", "x", "6"]], [2, 6]),
+        ('1,"a ""b""",3\n', [["1", 'a "b"', "3"]], [2]),
+        ('1,a "b" c,3\n', [["1", 'a "b" c', "3"]], [2]),
+        ('1,5" tall,3\n4,x,6\n', [["1", '5" tall', "3"], ["4", "x", "6"]], [2, 3]),
+        (
+            '1,5" tall,3\n4,x,6\n7,6" tall,9\n',
+            [["1", '5" tall', "3"], ["4", "x", "6"], ["7", '6" tall', "9"]],
+            [2, 3, 4],
+        ),
+        ("1,,3\n\n  \n4,x,6\n\n", [["1", "", "3"], ["4", "x", "6"]], [2, 5]),
+        ("1,é,3\n", [["1", "é", "3"]], [2]),
+        ("1,名前 😀,3\n", [["1", "名前 😀", "3"]], [2]),
+        ("\n\n", [], []),
+        ("", [], []),
+    ],
+)
+@pytest.mark.usefixtures("small_blocks")
+def test_reads_quotes_newlines_and_blank_lines(body, rows, lines):
+    assert read(f"a,b,c\n{body}".encode()) == (rows, lines, [])
+
+
+def test_blank_lines_above_the_header_are_no_rows():
+    assert read(b"\n \na,b\n1,2\n") == ([["1", "2"]], [4], [])
+
+
+def test_a_header_may_span_lines():
+    assert table_of(b'"a\nb",c\n1,2\n').head == ("a\nb", "c")
+    assert read(b'"a\nb",c\n1,2\n') == ([["1", "2"]], [3], [])
+
+
+def test_lines_of_bare_numbers_skip_blanks():
+    assert read(b"+4179\r\n\r\n+4178\r\n", skip_head=False) == ([["+4179"], ["+4178"]], [1, 3], [])
+
+
+@pytest.mark.parametrize(
+    ("body", "rows", "ragged"),
+    [
+        ("1,2\n4,5,6\n", [["4", "5", "6"]], [(2, "1,2")]),
+        ("1,2,3,4\n4,5,6\n", [["4", "5", "6"]], [(2, "1,2,3,4")]),
+        (
+            "1,2\n1,2,3,4\n4,5,6\n",
+            [["4", "5", "6"]],
+            [(2, "1,2"), (3, "1,2,3,4")],
+        ),  # the sum of commas is right
+        ('1,"a,3\n4,5,6\n7,8,9\n', [["4", "5", "6"], ["7", "8", "9"]], [(2, '1,"a,3')]),
+    ],
+)
+def test_ragged_lines_are_set_apart_with_their_line(body, rows, ragged):
+    found, _, found_ragged = read(f"a,b,c\n{body}".encode())
+    assert (found, found_ragged) == (rows, ragged)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_stray_quote_costs_one_line_not_the_rest():
+    lines = [f"{n},x{n},z" for n in range(1_000)]
+    lines[500] = '500,"x500,z'
+    lines[900] = '900,x900",z'
+    rows, _, ragged = read(("a,b,c\n" + "\n".join(lines) + "\n").encode())
+    assert [line for line, _ in ragged] == [502]
+    assert len(rows) == 999
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_legacy_text_is_read_without_spoiling_other_lines():
+    data = "a,b\n1,naïve\n".encode("cp1252") + "2,naïve\n".encode() + b"3,\x81\n"
+    blocks = list(table_of(data).blocks(True))
+    assert [row for block in blocks for row in block.frame.iter_rows()] == [
+        ("1", "naïve"),
+        ("2", "naïve"),
+        ("3", "�"),
+    ]
+    assert sum(block.healed_lines for block in blocks) == 2
+
+
+def test_a_line_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(text, "BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(text, "MAX_LINE_BYTES", 1 << 12)
+    with pytest.raises(ArchiveError, match="a line of more than 4,096 bytes"):
+        read(b"a,b\n" + b"x" * (1 << 15), chunk_bytes=1 << 10)
+
+
+@pytest.mark.parametrize("data", [b"", b"\n\n", b"\x00\x01\x02\x03", bytes(range(256))])
+def test_what_is_no_text_is_no_table(data):
+    assert table_of(data) is None
+
+
+cells = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\x85\u2028\u2029"), max_size=6)
+tables = st.integers(2, 4).flatmap(
+    lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), max_size=30)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=tables, quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), block_bytes=st.integers(1, 200)
+)
+def test_whatever_is_written_as_csv_is_read_back(rows, quoting, block_bytes):
+    width = len(rows[0]) if rows else 2
+    rows = [row for row in rows if "".join(row).strip()]
+    buffer = StringIO(newline="")
+    writer = csv.writer(buffer, quoting=quoting, lineterminator="\n")
+    writer.writerows([[f"h{at}" for at in range(width)], *rows])
+    before, text.BLOCK_BYTES = text.BLOCK_BYTES, block_bytes
+    try:
+        found, lines, ragged = read(buffer.getvalue().encode(), chunk_bytes=block_bytes)
+    finally:
+        text.BLOCK_BYTES = before
+    starts = [2 + sum(_lines_of(row) for row in rows[:at]) for at in range(len(rows))]
+    assert (found, lines, ragged) == (rows, starts, [])
+
+
+def _lines_of(row):
+    return 1 + sum(cell.count("\n") for cell in row)
