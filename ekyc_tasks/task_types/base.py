@@ -1,0 +1,154 @@
+"""What a task type is made of: the provider's columns, how their text is read, the contract of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import dataframely as dy
+import polars as pl
+
+NUMBER = "number"
+NUMBER_ALIASES = ("number", "phone", "phonenumber", "mobile", "msisdn", "tel")
+# Of what a reader gets besides the provider's columns, in this order after them.
+EXTRA, CHECKED_AT, BATCH_ID, TASK_ID = "extra", "checked_at", "batch_id", "task_id"
+
+# Few distinct values: cheap as a dictionary, and parsed once per value instead of once per row.
+FEW_VALUES = {"few_values": True}
+
+Reads = Callable[[pl.Expr], pl.Expr]
+"""From text, trimmed and never a token of "not determined", to a value; null means that it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of the provider and what becomes of it.
+
+    ``aliases`` are other names seen for it, ``into`` the dataset columns that are read from it. ``expects``
+    completes the sentence "not …". ``undetermined`` are texts, in lower case, that say neither yes nor no;
+    ``known`` values are an open vocabulary, of which a new one is reported (empty: not watched).
+    """
+
+    name: str
+    into: Mapping[str, Reads]
+    expects: str
+    aliases: tuple[str, ...] = ()
+    undetermined: frozenset[str] = frozenset()
+    known: frozenset[str] = field(default=frozenset())
+    has_few_values: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TaskType:
+    """A check that the provider offers.
+
+    ``fields`` are its columns besides the number, in the documented order. The name of a rule of ``schema``
+    over several dataset columns is the name of the field that they are read from.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    schema: type[dy.Schema]
+    verdict_column: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The dataset's columns, in order."""
+        return tuple(self.schema.column_names())
+
+    @property
+    def row_types(self) -> pl.Schema:
+        return pl.Schema({name: column.dtype for name, column in self.schema.columns().items()})
+
+    @property
+    def few_value_columns(self) -> tuple[str, ...]:
+        """The dataset columns worth a dictionary."""
+        columns = self.schema.columns().items()
+        return tuple(name for name, column in columns if (column.metadata or {}).get("few_values"))
+
+    @property
+    def verdict(self) -> Field:
+        return next(each for each in self.fields if self.verdict_column in each.into)
+
+    @property
+    def required(self) -> tuple[str, str]:
+        """The provider's columns without which a load fails."""
+        return NUMBER, self.verdict.name
+
+    @property
+    def has_yes_no_verdict(self) -> bool:
+        """Whether a list of numbers under ``activated`` or ``unregistered`` answers this check."""
+        return isinstance(self.schema.columns()[self.verdict_column], dy.Bool)
+
+
+# --- columns that every contract has ----------------------------------------------------------------------
+
+
+def number_column() -> dy.String:
+    return dy.String(nullable=False, regex=r"^\+[1-9][0-9]{5,14}$")
+
+
+def calling_code_column() -> dy.Int32:
+    return dy.Int32(nullable=True, min=1, max=999, metadata=FEW_VALUES)
+
+
+def extra_column() -> dy.String:
+    """JSON of what the contract does not know."""
+    return dy.String(nullable=True)
+
+
+def checked_at_column() -> dy.Datetime:
+    return dy.Datetime(nullable=False, time_unit="us", time_zone="UTC", metadata=FEW_VALUES)
+
+
+def provenance_column() -> dy.String:
+    return dy.String(nullable=False, metadata=FEW_VALUES)
+
+
+# --- how text is read -------------------------------------------------------------------------------------
+
+
+def yes_or_no(text: pl.Expr) -> pl.Expr:
+    """Documented: ``yes``, ``no``. Seen in the field: ``true``, ``false``; ``1`` and ``0`` are at hand."""
+    verdicts = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    return text.str.to_lowercase().replace_strict(verdicts, default=None, return_dtype=pl.Boolean)
+
+
+def words(text: pl.Expr) -> pl.Expr:
+    """Lower case, with single spaces where underscores have been seen."""
+    return text.str.to_lowercase().str.replace_all(r"[_\s]+", " ").str.strip_chars()
+
+
+def as_it_is(text: pl.Expr) -> pl.Expr:
+    return text
+
+
+def whole_number(text: pl.Expr) -> pl.Expr:
+    return text.str.extract(r"^(\d{1,9})(?:\.0+)?$").cast(pl.Int32)
+
+
+_AGE = r"^(\d{1,3})(?:\.0+)?(?:\s*[-~–]\s*(\d{1,3}))?$"
+
+
+def lower_age(text: pl.Expr) -> pl.Expr:
+    """Documented: ``25``. Seen in the field: ``30-35``, ``25~34``."""
+    return text.str.extract(_AGE, 1).cast(pl.Int32)
+
+
+def upper_age(text: pl.Expr) -> pl.Expr:
+    return pl.coalesce(text.str.extract(_AGE, 2), text.str.extract(_AGE, 1)).cast(pl.Int32)
+
+
+BANNED = frozenset({"ban", "banned"})
+"""Seen in place of a verdict: the account is closed to the check, which is neither yes nor no."""
+
+
+def verdict_field(name: str) -> Field:
+    """The yes or no of a check."""
+    return Field(
+        name,
+        into={name: yes_or_no},
+        expects="yes or no",
+        aliases=("activated", "registered"),
+        undetermined=BANNED,
+    )
