@@ -1,0 +1,198 @@
+"""Which members are read, so that each row is read once."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from archive_files import DOCUMENTED, HEADER, NUMBERS, sheet_xml, workbook_bytes, write_zip, zip_bytes
+
+from ekyc_tasks.archive import choose, open_members
+from ekyc_tasks.archive.members import verdict_of
+from ekyc_tasks.errors import ArchiveError
+from ekyc_tasks.models import ArchiveLimits
+from ekyc_tasks.normalize import worth
+from ekyc_tasks.task_types import task_type
+
+LIMITS = ArchiveLimits()
+WORTH = partial(worth, task_type=task_type("tg_avatar"))
+LIST = "\n".join(NUMBERS)
+SHEET = [line.split(",") for line in DOCUMENTED.splitlines()]
+BOOK = workbook_bytes(SHEET)
+PART_2 = f"{HEADER}\n+41798284654,no,,,,,,\n"
+MORE = "+41798284654\n"
+README = "Thank you, dear customer, for your order."
+SHORT = "Number,telegram\n+41798284651,yes\n"
+
+
+def chosen(path, members):
+    write_zip(path / "a.zip", members)
+    with open_members(path / "a.zip", LIMITS) as found:
+        choice = choose(found, WORTH, LIMITS)
+        return [table.name for table in choice.tables], dict(choice.left_aside)
+
+
+@pytest.mark.parametrize(
+    ("members", "read", "left_aside"),
+    [
+        ({"t/all.csv": DOCUMENTED}, ["t/all.csv"], {}),
+        (
+            {
+                "t/all.csv": DOCUMENTED,
+                "t/activated.txt": LIST,
+                "t/unregistered.txt": MORE,
+                "t/result.xlsx": BOOK,
+            },
+            ["t/all.csv"],
+            {
+                "t/activated.txt": "the rows of t/all.csv again",
+                "t/unregistered.txt": "the rows of t/all.csv again",
+                "t/result.xlsx": "the rows of t/all.csv again",
+            },
+        ),
+        (
+            {"activated.csv": DOCUMENTED, "all.csv": DOCUMENTED + "+41798284659,no,,,,,,\n"},
+            ["all.csv"],
+            {"activated.csv": "the rows of all.csv again"},
+        ),
+        (
+            {"d4g.csv": DOCUMENTED, "activated.csv": PART_2},
+            ["d4g.csv"],
+            {"activated.csv": "the rows of d4g.csv again"},
+        ),
+        ({"part10.csv": PART_2, "part2.csv": DOCUMENTED}, ["part2.csv", "part10.csv"], {}),
+        (
+            {"activated.csv": DOCUMENTED, "unregistered.csv": PART_2},
+            ["activated.csv", "unregistered.csv"],
+            {},
+        ),
+        (
+            {"full.csv": DOCUMENTED, "short.csv": SHORT},
+            ["full.csv"],
+            {"short.csv": "the rows of full.csv again"},
+        ),
+        ({"a.csv": DOCUMENTED, "b.csv": DOCUMENTED}, ["a.csv"], {"b.csv": "the same bytes as a.csv"}),
+        (
+            {
+                "__MACOSX/._all.csv": DOCUMENTED,
+                ".DS_Store": b"\0\0\0\1Bud1",
+                "x/Thumbs.db": "x",
+                "all.csv": DOCUMENTED,
+            },
+            ["all.csv"],
+            dict.fromkeys(["__MACOSX/._all.csv", ".DS_Store", "x/Thumbs.db"], "left by an operating system"),
+        ),
+        (
+            {"readme.txt": README, "logo.png": b"\x89PNG\r\n", "e.csv": "", "all.csv": DOCUMENTED},
+            ["all.csv"],
+            {"readme.txt": "no column of numbers", "logo.png": "a picture", "e.csv": "empty"},
+        ),
+        (
+            {"all.csv": DOCUMENTED, "inner.zip": zip_bytes({"all.csv": PART_2})},
+            ["all.csv"],
+            {"inner.zip": "an archive inside the archive"},
+        ),
+        ({"activated.txt": LIST, "unregistered.txt": MORE}, ["activated.txt", "unregistered.txt"], {}),
+        (
+            {"activated.txt": LIST, "numbers.txt": MORE},
+            ["activated.txt"],
+            {"numbers.txt": "bare numbers, and its name tells no verdict"},
+        ),
+        (
+            {"activated.txt": LIST, "unregistered.txt": MORE, "result.xlsx": BOOK},
+            ["result.xlsx"],
+            dict.fromkeys(["activated.txt", "unregistered.txt"], "the rows of result.xlsx again"),
+        ),
+        (
+            {"result.xlsx": BOOK, "activated.txt": "x y"},
+            ["result.xlsx"],
+            {"activated.txt": "no column of numbers"},
+        ),
+        (
+            {
+                "result.xlsx": workbook_bytes(
+                    [["a note"]], SHEET, [SHEET[0], ["+41798284655", "no", *[None] * 6]]
+                )
+            },
+            ["result.xlsx: sheet2", "result.xlsx: sheet3"],
+            {"result.xlsx: sheet1": "no column of numbers"},
+        ),
+    ],
+)
+def test_reads_each_row_once(tmp_path, members, read, left_aside):
+    assert chosen(tmp_path, members) == (read, left_aside)
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({}, "it is empty"),
+        ({"readme.txt": "hello"}, "readme.txt: no column of numbers"),
+        ({"inner.zip": zip_bytes({"all.csv": DOCUMENTED})}, "inner.zip: an archive inside the archive"),
+        ({"numbers.txt": LIST}, "tells no verdict"),
+        ({"result.xlsx": BOOK[: len(BOOK) // 2]}, "truncated or damaged"),
+        ({"result.xlsx": zip_bytes({"[Content_Types].xml": "", "xl/workbook.xml": "no xml"})}, "damaged"),
+    ],
+)
+def test_refuses_archives_without_rows(tmp_path, members, words):
+    with pytest.raises(ArchiveError, match=words):
+        chosen(tmp_path, members)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("t/activated.txt", True),
+        ("t/registered_2.txt", True),
+        ("unregistered.txt", False),
+        ("UNACTIVATED.TXT", False),
+        ("not-activated.csv", False),
+        ("all.csv", None),
+        ("tg_active_result.csv", None),
+        ("activated/all.csv", None),
+    ],
+)
+def test_a_member_s_name_may_tell_its_verdict(name, verdict):
+    assert verdict_of(name) is verdict
+
+
+def test_a_sheet_is_read_by_rows_with_their_numbers(tmp_path):
+    rows = [
+        [None, None],
+        ["Number", "telegram"],
+        [41798284651.0, True],
+        [None, None],
+        [4.1798284652e10, "no"],
+    ]
+    (tmp_path / "a.xlsx").write_bytes(workbook_bytes(rows))
+    with open_members(tmp_path / "a.xlsx", LIMITS) as members:
+        (table,) = choose(members, WORTH, LIMITS).tables
+        (block,) = table.blocks(True)
+    assert table.head == ("Number", "telegram")
+    assert block.frame.rows() == [("41798284651", "true"), ("41798284652", "no")]
+    assert block.lines.tolist() == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("far", "words"),
+    [("XFD1048576", "more than 256 columns"), ("AA1048576", "nearly empty and far too large")],
+)
+def test_refuses_a_sheet_that_would_fill_the_memory(tmp_path, far, words):
+    row = far.strip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    sheet = sheet_xml([["Number", "telegram"]])
+    far_cell = f'<row r="{row}"><c r="{far}"><v>1</v></c></row></sheetData>'
+    parts = {
+        "[Content_Types].xml": "",
+        "xl/worksheets/sheet1.xml": sheet.replace("</sheetData>", far_cell),
+    }
+    (tmp_path / "a.xlsx").write_bytes(zip_bytes(parts))
+    with open_members(tmp_path / "a.xlsx", LIMITS) as members, pytest.raises(ArchiveError, match=words):
+        choose(members, WORTH, LIMITS)
+
+
+def test_refuses_a_workbook_beyond_a_limit(tmp_path):
+    book = workbook_bytes([["Number", "telegram"], *[[41798284651 + n, "yes"] for n in range(5_000)]])
+    (tmp_path / "a.xlsx").write_bytes(book)
+    limits = ArchiveLimits(max_total_bytes=100_000)
+    with open_members(tmp_path / "a.xlsx", limits) as members, pytest.raises(ArchiveError, match="limit"):
+        choose(members, WORTH, limits)
