@@ -1,0 +1,348 @@
+"""An archive as received → dataset, quarantine and accounts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zipfile
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+from archive_files import DOCUMENTED, HEADER, NUMBERS, workbook_bytes, zip_bytes
+
+from ekyc_tasks.archive import text
+from ekyc_tasks.errors import ArchiveError, ConfigurationError, LoadFailed
+from ekyc_tasks.models import ArchiveLimits, Reconciliation
+from ekyc_tasks.reconcile import Reconciler
+from ekyc_tasks.steps import load as load_step
+from ekyc_tasks.steps.load import load_archive
+
+pytestmark = pytest.mark.integration
+
+CHECKED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+LINES = DOCUMENTED.splitlines()
+SHEET = [line.split(",") for line in LINES]
+LIST = "".join(f"{number[1:]}\n" for number in NUMBERS[:2])
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(data, *, numbers=NUMBERS, task_type="tg_avatar", checked_at=CHECKED_AT, **more):
+        archive = tmp_path / "d4g24nep2jvh04o9uoh0.zip"
+        archive.write_bytes(zip_bytes(data) if isinstance(data, dict) else data)
+        sent = None
+        if numbers is not None:
+            sent = tmp_path / "batch-1.txt"
+            sent.write_text("".join(f"{number}\n" for number in numbers))
+        return load_archive(
+            archive,
+            numbers=sent,
+            task_type=task_type,
+            batch_id="batch-1",
+            task_id="d4g24nep2jvh04o9uoh0",
+            checked_at=checked_at,
+            warehouse=tmp_path / "warehouse",
+            quarantine=tmp_path / "quarantine",
+            staging=tmp_path / ".staging",
+            **more,
+        )
+
+    return load
+
+
+def rows_of(report):
+    return pl.read_parquet(report.dataset_path, hive_partitioning=False)
+
+
+def quarantine_of(report):
+    return pl.read_parquet(report.quarantine_path).rows(named=True)
+
+
+def files_in(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def counts(submitted=3, returned=3, accepted=3, **more):
+    zeros = dict.fromkeys(("unreadable", "unexpected", "duplicate", "missing"), 0)
+    return Reconciliation(submitted=submitted, returned=returned, accepted=accepted, **(zeros | more))
+
+
+# --- containers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"all.csv": DOCUMENTED},
+        DOCUMENTED.encode(),
+        DOCUMENTED.encode("utf-16"),
+        gzip.compress(DOCUMENTED.encode()),
+        workbook_bytes(SHEET),
+        {"t/result.xlsx": workbook_bytes(SHEET)},
+        {"t/all.csv": DOCUMENTED, "t/activated.txt": LIST, "t/result.xlsx": workbook_bytes(SHEET)},
+        {"t/1.csv": "\n".join(LINES[:3]), "t/2.csv": f"{HEADER}\n{LINES[3]}"},
+        {"all.csv": DOCUMENTED.replace("+", "")},
+        {"all.csv": DOCUMENTED.replace("yes", "TRUE").replace("no,", "False,")},
+        {"all.csv": DOCUMENTED.replace("Number,telegram", "Phone;Activated").replace(",", ";")},
+    ],
+    ids=[
+        "zip", "csv", "utf-16", "gzip", "xlsx", "zipped-xlsx", "lists-beside", "parts", "no-plus", "true",
+        "aliases",
+    ],
+)  # fmt: skip
+def test_the_same_rows_come_of_every_container(load, data):
+    report = load(data)
+    assert report.counts == counts()
+    assert report.quarantine_path is None
+    found = rows_of(report)
+    assert found["number"].to_list() == list(NUMBERS)
+    assert found["telegram"].to_list() == [True, False, True]
+    assert found["age_max"].to_list() == [25, None, 35]
+    assert found["hair_color"].to_list() == ["black", None, "brown"]
+
+
+def test_reports_what_was_read_and_what_not(load):
+    report = load(
+        {"t/all.csv": DOCUMENTED.replace("skin_color", "mood"), "__MACOSX/x": "x", "t/activated.txt": LIST}
+    )
+    assert report.members_read == ("t/all.csv",)
+    assert report.members_left_aside == (
+        ("__MACOSX/x", "left by an operating system"),
+        ("t/activated.txt", "the rows of t/all.csv again"),
+    )
+    assert report.dialect == "documented"
+    assert report.drift == (
+        "Column skin_color is absent.",
+        "Column mood is not in the contract; it is kept in extra.",
+    )
+    assert [json.loads(text) for text in rows_of(report)["extra"].drop_nulls()] == [
+        {"mood": "white"},
+        {"mood": "black"},
+    ]
+
+
+def test_lists_alone_give_verdicts_and_say_so(load):
+    report = load(
+        {"activated.txt": LIST, "unregistered.txt": "41798284654\n"}, numbers=[*NUMBERS, "+41798284654"]
+    )
+    assert report.counts == counts(submitted=4, missing=1)
+    assert rows_of(report).select("number", "telegram").rows() == [
+        ("+41798284651", True),
+        ("+41798284652", True),
+        ("+41798284654", False),
+    ]
+    assert report.dialect == "number list"
+    assert report.drift == (
+        "The archive holds lists of bare numbers only: nothing but the verdict is known.",
+    )
+
+
+def test_lists_alone_are_no_answer_where_the_verdict_is_not_yes_or_no(load):
+    with pytest.raises(LoadFailed, match="telegram_days"):
+        load({"activated.txt": LIST}, task_type="tg_active")
+
+
+@pytest.mark.parametrize(
+    ("task_type", "texts", "column", "values"),
+    [
+        ("tg", ("yes", "no", ""), "telegram", [True, False, None]),
+        ("tg_active", ("7", "N/A", "30"), "telegram_days", [7, None, 30]),
+    ],
+)
+def test_other_task_types(load, task_type, texts, column, values):
+    rows = [f"{number[1:]},{text}" for number, text in zip(NUMBERS, texts, strict=True)]
+    table = "\n".join([f"Number,{column}", *rows])
+    report = load({"all.csv": table}, task_type=task_type)
+    assert rows_of(report)[column].to_list() == values
+    assert report.dataset_path.parts[-3:] == (task_type, "checked_date=2026-01-02", "batch-1.parquet")
+
+
+# --- accounts -------------------------------------------------------------------------------------------
+
+DIRTY = f"""{HEADER}
++41798284651,yes,https://example.com/a.jpg,old,male,object,black,white
++41798284651,no,,,,,,
+hello,yes,,,,,,
+
++41798284659,yes,,,,,,
+41798284652,yes,too,few
++41798284653,maybe,javascript:x,25,male,"a, ""b""
+c",black,white
+"""
+
+
+def test_every_returned_row_is_accounted_for(load):
+    report = load({"all.csv": DIRTY})
+    assert report.counts == Reconciliation(
+        submitted=3, returned=6, accepted=2, unreadable=2, unexpected=1, duplicate=1, missing=1, cell_issues=3
+    )
+    assert rows_of(report).select("number", "telegram", "avatar", "age_min", "category").rows() == [
+        ("+41798284651", True, "https://example.com/a.jpg", None, "object"),
+        ("+41798284653", None, None, 25, 'a, "b" c'),
+    ]
+    found = quarantine_of(report)
+    assert [(row["line"], row["kind"], row["column"], row["reason"]) for row in found] == [
+        (2, "cell", "age", "not an age"),
+        (3, "row", None, "number was answered before"),
+        (4, "row", None, "number cannot be read"),
+        (6, "row", None, "number was not sent"),
+        (7, "row", None, "more or fewer cells than the header"),
+        (8, "cell", "telegram", "not yes or no"),
+        (8, "cell", "avatar", "not an http or https URL"),
+    ]
+    assert {row["batch_id"] for row in found} == {"batch-1"}
+    assert found[4]["raw"] == "41798284652,yes,too,few"
+    assert json.loads(found[2]["raw"]) == {
+        "number": "hello", "telegram": "yes", **dict.fromkeys(HEADER.split(",")[2:], ""),
+    }  # fmt: skip
+
+
+def test_a_repeat_in_another_part_is_a_duplicate(load):
+    report = load({"part1.csv": DOCUMENTED, "part2.csv": DOCUMENTED + "\n"})
+    assert report.counts == counts(returned=6, duplicate=3)
+
+
+def test_a_header_alone_leaves_every_number_missing(load):
+    report = load({"all.csv": HEADER + "\n"})
+    assert report.counts == counts(returned=0, accepted=0, missing=3)
+    assert rows_of(report).height == 0
+
+
+def test_without_a_list_every_readable_number_counts_as_sent(load):
+    report = load({"all.csv": DIRTY}, numbers=None)
+    assert report.counts == Reconciliation(
+        submitted=3, returned=6, accepted=3, unreadable=2, unexpected=0, duplicate=1, missing=0, cell_issues=3
+    )
+
+
+def test_many_blocks_give_the_same_as_one(load, tmp_path, monkeypatch):
+    numbers = [f"+4179{n:07}" for n in range(5_000)]
+    lines = [
+        f'{number},{"yes" if at % 3 else "no"},,{at % 200},,"a, {at % 7}",,'
+        for at, number in enumerate(numbers)
+    ]
+    data = {"all.csv": "\n".join([HEADER, *lines, *lines[:100]])}
+    once = load(data, numbers=numbers), files_in(tmp_path)
+    monkeypatch.setattr(text, "BLOCK_BYTES", 1 << 10)
+    again = load(data, numbers=numbers), files_in(tmp_path)
+    assert once == again
+    assert once[0].counts == counts(
+        submitted=5_000, returned=5_100, accepted=5_000, duplicate=100, cell_issues=1_975
+    )
+
+
+# --- again, and not at all ------------------------------------------------------------------------------
+
+
+def test_loading_again_gives_the_same_bytes_at_the_same_paths(load, tmp_path):
+    before = load({"all.csv": DIRTY}), files_in(tmp_path)
+    assert (load({"all.csv": DIRTY}), files_in(tmp_path)) == before
+    assert not list((tmp_path / ".staging").iterdir())
+
+
+def test_a_better_load_withdraws_the_quarantine_of_an_earlier_one(load, tmp_path):
+    assert load({"all.csv": DIRTY}).quarantine_path.exists()
+    assert load({"all.csv": DOCUMENTED}).quarantine_path is None
+    assert not list((tmp_path / "quarantine").rglob("*.parquet"))
+
+
+def test_a_batch_stands_under_one_date_only(load, tmp_path):
+    load({"all.csv": DOCUMENTED})
+    before = files_in(tmp_path / "warehouse")
+    with pytest.raises(LoadFailed, match=r"batch-1 .*checked_date=2026-01-02"):
+        load({"all.csv": DOCUMENTED}, checked_at=datetime(2026, 1, 3, tzinfo=UTC))
+    assert files_in(tmp_path / "warehouse") == before
+
+
+def damaged(data):
+    at = len(data) // 2
+    return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
+
+
+LONG = HEADER + "\n" + "".join(f"+4179{n:07},yes,,,,,,\n" for n in range(400_000))
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "words"),
+    [
+        (b"", ArchiveError, "empty"),
+        (zip_bytes({"all.csv": DOCUMENTED})[:-30], ArchiveError, "truncated"),
+        (damaged(zip_bytes({"all.csv": LONG})), ArchiveError, "damaged"),
+        ({"readme.txt": "hello"}, ArchiveError, "no table of results"),
+        ({"in.zip": zip_bytes({"all.csv": DOCUMENTED})}, ArchiveError, "an archive inside the archive"),
+        ({"all.csv": "Number,age\n+41798284651,25\n"}, LoadFailed, "needs number and telegram"),
+    ],
+)
+def test_what_cannot_be_loaded_leaves_nothing_behind(load, tmp_path, data, error, words):
+    with pytest.raises(error, match=words) as caught:
+        load(data)
+    assert type(caught.value) is error
+    assert str(caught.value).startswith("Batch batch-1 cannot be loaded: ")
+    assert caught.value.__suppress_context__
+    assert not re.search(r"\d{6}", str(caught.value).replace("d4g24nep2jvh04o9uoh0", ""))
+    assert set(files_in(tmp_path)) == {"batch-1.txt", "d4g24nep2jvh04o9uoh0.zip"}
+
+
+def test_a_list_of_what_was_sent_has_to_be_readable(load):
+    with pytest.raises(LoadFailed, match=r"batch-1.txt, the list of what was sent") as caught:
+        load({"all.csv": DOCUMENTED}, numbers=["+41798284651", "hello"])
+    assert "hello" not in str(caught.value)
+
+
+def test_damage_behind_many_good_rows_publishes_none_of_them(load, tmp_path):
+    data = bytearray(zip_bytes({"all.csv": LONG}, zipfile.ZIP_STORED))
+    data[data.rfind(b"+4179")] ^= 1
+    with pytest.raises(ArchiveError, match="checksum"):
+        load(bytes(data), numbers=[f"+4179{n:07}" for n in range(400_000)])
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_limits_are_handed_down(load):
+    with pytest.raises(ArchiveError, match="has 2 members"):
+        load({"all.csv": DOCUMENTED, "readme": "x"}, limits=ArchiveLimits(max_members=1))
+
+
+@pytest.mark.parametrize("lost", ["row", "flag"])
+def test_accounts_that_contradict_each_other_publish_nothing(load, tmp_path, monkeypatch, lost):
+    if lost == "row":  # the writer drops one
+        add = load_step.dataset.ParquetFile.add
+        monkeypatch.setattr(
+            load_step.dataset.ParquetFile, "add", lambda self, frame: add(self, frame.slice(1))
+        )
+    else:  # the reconciler forgets to mark one as answered
+        sort = Reconciler.sort
+
+        def forgetful(self, keys):
+            fates = sort(self, keys)
+            self._is_answered[0] = False
+            return fates
+
+        monkeypatch.setattr(Reconciler, "sort", forgetful)
+    with pytest.raises(LoadFailed, match="do not add up"):
+        load({"all.csv": DOCUMENTED})
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_crash_between_the_two_files_leaves_the_dataset_untouched(load, tmp_path, monkeypatch):
+    publish = load_step.dataset.publish
+
+    def dies(staged, final):
+        if "warehouse" in final.parts:
+            raise KeyboardInterrupt
+        publish(staged, final)
+
+    monkeypatch.setattr(load_step.dataset, "publish", dies)
+    with pytest.raises(KeyboardInterrupt):
+        load({"all.csv": DIRTY})
+    assert [path.parts[-3] for path in tmp_path.rglob("*.parquet")] == ["quarantine"]
+    monkeypatch.undo()
+    assert load({"all.csv": DIRTY}).counts.accepted == 2
+
+
+def test_an_unknown_task_type_is_a_matter_of_configuration(load):
+    with pytest.raises(ConfigurationError, match="tg_avatar"):
+        load({"all.csv": DOCUMENTED}, task_type="../evil")
