@@ -148,7 +148,9 @@ class Provider:
                     data={"task_type": task_type},
                 )
         except _NOT_SENT as error:
-            return UploadResult(Outcome.NOT_SENT, f"{self._host} could not be reached ({_kind(error)})")
+            return UploadResult(
+                Outcome.NOT_SENT, f"{self._host} could not be reached ({_kind(error)}); check EKYC_BASE_URL"
+            )
         except TimeoutError:
             return UploadResult(Outcome.UNKNOWN, f"no answer within {deadline:.0f} s")
         except (httpx.HTTPError, httpx.StreamError) as error:

@@ -87,7 +87,7 @@ class Summary:
     name: str
     message: str
     exit_code: int
-    problems: tuple[str, ...]
+    sentences: tuple[str, ...]
     funnel: Funnel
 
     @property
@@ -95,7 +95,12 @@ class Summary:
         return self.exit_code in _FAILURES
 
     def as_data(self) -> dict[str, Any]:
-        return {"run_id": self.run_id, "exit_code": self.exit_code, **asdict(self.funnel)}
+        return {
+            "run_id": self.run_id,
+            "exit_code": self.exit_code,
+            "sentences": list(self.sentences),
+            "funnel": asdict(self.funnel),
+        }
 
 
 def summarised(run: Run) -> Summary:
@@ -110,8 +115,8 @@ def summarised(run: Run) -> Summary:
         name = "Nothing to do"
     elif name == _HELD and not history.batches(states=[BatchState.HELD]):
         name = "Failed"
-    sentences = tuple(problem.text for problem in standing)
-    return Summary(run.run_id, name, " ".join(sentences) or _done(counted), code, sentences, counted)
+    sentences = tuple(problem.text for problem in standing) or (_done(counted),)
+    return Summary(run.run_id, name, " ".join(sentences), code, sentences, counted)
 
 
 def funnel(files: Sequence[LandedFile], batches: Sequence[Batch]) -> Funnel:
@@ -150,7 +155,7 @@ def _standing(ledger: Ledger) -> Iterator[Problem]:
     if planned := by_state.get(BatchState.PLANNED):
         numbers = sum(batch.numbers for batch in planned)
         yield Problem(
-            f"{numbers:,} numbers stay planned in {_count(len(planned), 'batch')}; the next run sends them.",
+            f"{_count(numbers, 'number')} left in {_count(len(planned), 'planned batch')}, for the next run.",
             0,
         )
 

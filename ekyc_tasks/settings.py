@@ -189,12 +189,16 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Settings of this moment; ConfigurationError names the variable and never shows its value."""
+    """Settings of this moment, with those ``overrides`` that are not None.
+
+    ConfigurationError names the variable and never shows its value.
+    """
+    chosen = {name: value for name, value in overrides.items() if value is not None}
     home = Path(os.environ.get("EKYC_HOME") or default_home()).expanduser().absolute()
     dotenv = home / ".env"
     _refuse_unknown(dotenv)
     try:
-        return Settings(_env_file=dotenv, home=home, **overrides)
+        return Settings(_env_file=dotenv, home=home, **chosen)
     except ValidationError as error:
         raise ConfigurationError(_first_sentence(error)) from None
     except OSError as error:

@@ -30,7 +30,7 @@ from ekyc_tasks.provider import Provider, ResultHosts, Timeouts
 from ekyc_tasks.settings import Settings, load_settings
 from ekyc_tasks.steps.arrivals import settled_arrivals
 from ekyc_tasks.steps.fetch import fetch
-from ekyc_tasks.steps.load import load
+from ekyc_tasks.steps.load_batch import load
 from ekyc_tasks.steps.plan import PlanPolicy, plan
 from ekyc_tasks.steps.poll import poll
 from ekyc_tasks.steps.submit import UploadPolicy, submit
@@ -44,7 +44,7 @@ class PlanCounts(TypedDict):
     files: int
     new_batches: int
     unreadable: list[str]  # a sentence for each file that cannot be read
-    unsettled: list[str]  # a sentence for each file that is still being written
+    notes: list[str]  # a sentence for each file that is still being written or holds no number
 
 
 def _retried_on(*errors: type[EkycError]) -> Callable[[Task[..., Any], TaskRun, State[Any]], bool]:
@@ -105,7 +105,7 @@ async def plan_files(run_id: str, files: list[str] | None, task_type: str, limit
             files=len(done.files),
             new_batches=len(done.new_batches),
             unreadable=[*found.unreadable, *done.unreadable],
-            unsettled=list(found.unsettled),
+            notes=[*found.unsettled, *done.numberless],
         )
 
 

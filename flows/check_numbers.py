@@ -66,7 +66,7 @@ async def plan(run: Run, files: list[str] | None, limit: int | None) -> None:
     planned = await run.attempt(plan_files(run.run_id, files, run.task_type, limit))
     for sentence in planned["unreadable"] if planned else ():
         run.note(sentence, 5)
-    for sentence in planned["unsettled"] if planned else ():
+    for sentence in planned["notes"] if planned else ():
         run.note(sentence, 0)
 
 

@@ -73,7 +73,7 @@ def _question(batch: Batch, decision: Decision, settings: Settings) -> str | Non
     if decision is Decision.RESUBMIT and batch.state in {BatchState.HELD, BatchState.FAILED}:
         cost = price(batch.numbers, settings.price_per_10k)
         worth = f" ({cost:.2f} by your price)" if cost is not None else ""
-        return f"Batch {batch.batch_id} may be paid for already; {batch.numbers:,} numbers are paid again{worth}."
+        return f"Batch {batch.batch_id} may be paid for; its {batch.numbers:,} numbers cost again{worth}."
     if decision is Decision.ABANDON and batch.state is BatchState.SUBMITTED:
         return f"Batch {batch.batch_id} is paid for and its result would never be fetched."
     return None

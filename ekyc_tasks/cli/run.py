@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,10 +31,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: ``name`` and ``message`` as Prefect shows them, ``funnel`` in counts."""
+    """How a run ended: its state's name, a sentence for each thing to know, counts."""
 
     name: str
-    message: str
+    sentences: list[str]
     exit_code: int
     funnel: Funnel | None = None
 
@@ -47,8 +47,8 @@ def run_here(request: Request, out: Console, err: Console, *, debug: bool) -> En
     prepare_prefect(debug=debug)
     began = datetime.now(UTC)
     progress = Progress(err)
+    progress.says("starting Prefect (the first start takes some 20 s)")
     with open_ledger(settings.ledger_address) as ledger, progress.shown():
-        progress.says("starting Prefect (the first start takes some 20 s)")
         progress.follows(ledger, began)
         ending = _run_flow(request, debug=debug)
     _show(ending, out, err)
@@ -61,20 +61,16 @@ def _run_flow(request: Request, *, debug: bool) -> Ending:
     state: Any = asyncio.run(_run(check_numbers, request))
     result = state.result(raise_on_failure=False)
     if isinstance(result, dict):
-        return Ending(state.name or "", state.message or "", result["exit_code"], _funnel(result))
+        return Ending(state.name, result["sentences"], result["exit_code"], Funnel(**result["funnel"]))
     if debug and isinstance(result, BaseException):
         raise result
     if isinstance(result, EkycError):
-        return Ending("Failed", str(result), result.exit_code)
-    return Ending("Failed", f"Unexpected {type(result).__name__}; run `ekyc --debug run` to see more.", 1)
+        return Ending("Failed", [str(result)], result.exit_code)
+    return Ending("Failed", [f"Unexpected {type(result).__name__}; `ekyc --debug run` shows more."], 1)
 
 
 async def _run(flow: Any, request: Request) -> Any:
     return await flow(**asdict(request), return_state=True)
-
-
-def _funnel(data: dict[str, Any]) -> Funnel:
-    return Funnel(**{field.name: data[field.name] for field in fields(Funnel)})
 
 
 def _show(ending: Ending, out: Console, err: Console) -> None:
@@ -82,4 +78,6 @@ def _show(ending: Ending, out: Console, err: Console) -> None:
         out.print(funnel_table(ending.funnel, "This run"))
         out.print()
     console = out if ending.exit_code == 0 else err
-    console.print(f"{ending.name}: {ending.message}", markup=False, highlight=False)
+    console.print(ending.name, style="bold")
+    for sentence in ending.sentences:
+        console.print(f"  {sentence}", markup=False, highlight=False)

@@ -219,7 +219,10 @@ def _table(title: str, *columns: str | tuple[str, str]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in columns:
         name, justify = column if isinstance(column, tuple) else (column, "left")
-        table.add_column(name, justify="right" if justify == "right" else "left", header_style="dim")
+        # Ids are for copying: a cell is folded rather than cut.
+        table.add_column(
+            name, justify="right" if justify == "right" else "left", header_style="dim", overflow="fold"
+        )
     return table
 
 

@@ -58,6 +58,17 @@ class Plan:
     new_batches: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
 
+    @property
+    def numberless(self) -> tuple[str, ...]:
+        """A sentence for each file in which no line is a number."""
+        return tuple(
+            f"{file.name} holds no number: {file.rejected:,} lines rejected; `quarantine/landing` has them."
+            if file.rejected
+            else f"{file.name} is empty; nothing was sent for it."
+            for file in self.files
+            if file.lines - file.blank - file.header == file.rejected
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Taken:

@@ -1,0 +1,132 @@
+"""A person's desk for tests: the real command line against the sandbox, beside a real Prefect server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ekyc_tasks.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+
+def wait_until(condition: Callable[[], Any], *, seconds: float = 60.0, what: str = "the condition") -> Any:
+    """Look until it is true; the value. The pause bounds the load of looking, not the result."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come true within {seconds} s")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `prefect server start`."""
+
+    url: str
+    home: Path
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - our own server on loopback
+            f"{self.url}{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return json.load(answer)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PREFECT_API_URL": self.url,
+            "PREFECT_HOME": str(self.home),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+        }
+
+    def stored_bytes(self) -> bytes:
+        """Everything that is in its database."""
+        return b"".join(path.read_bytes() for path in self.home.rglob("prefect.db*"))
+
+
+def is_healthy(server: Server, process: subprocess.Popen) -> bool:
+    assert process.poll() is None, (server.home / "server.log").read_text()
+    try:
+        return server.ask("/health") is True
+    except OSError:
+        return False
+
+
+def plain_environment() -> dict[str, str]:
+    """This one without settings that would leak into a run."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("EKYC_", "PREFECT_"))}
+
+
+@dataclass
+class Desk:
+    """A data folder, a sandbox and a Prefect server, and `ekyc` pointed at them."""
+
+    data: Path
+    sandbox: Sandbox
+    server: Server
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def drop(self, name: str, *numbers: str) -> Path:
+        path = self.data / "landing" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{number}\n" for number in numbers))
+        return path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {
+            "EKYC_HOME": str(self.data),
+            "EKYC_DATA_DIR": str(self.data),
+            "EKYC_BASE_URL": self.sandbox.base_url,
+            "EKYC_API_KEY": self.sandbox.api_key,
+            "EKYC_SETTLE": "0",
+            "EKYC_POLL_MIN": "0.05s",
+            "EKYC_POLL_MAX": "0.5s",
+        }
+        return {**plain_environment(), **self.server.environment, **own, **self.settings}
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [str(BIN / "ekyc"), *arguments],
+            cwd=self.data,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ekyc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments) as process:
+            stdout, stderr = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.ekyc("status", "--json").stdout)
+
+    def states(self) -> list[str]:
+        return [batch["state"] for batch in self.status()["batches"]]
+
+    def kept_bytes(self) -> dict[str, bytes]:
+        """Every byte that a second run must not touch."""
+        folders = ("inputs", "batches", "raw", "warehouse", "quarantine")
+        return {
+            str(path.relative_to(self.data)): path.read_bytes()
+            for folder in folders
+            for path in sorted((self.data / folder).rglob("*"))
+            if path.is_file()
+        }
