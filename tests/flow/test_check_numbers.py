@@ -28,7 +28,7 @@ def dataset(desk) -> pl.DataFrame:
 def ending(run) -> tuple[int, str]:
     """The exit code, and the state's name as the person saw it."""
     [name] = re.findall(
-        r"^(Completed|Nothing to do|Waiting on provider|Held|Failed)$", run.stdout + run.stderr, re.M
+        r"^(Completed|Nothing to do|Waiting on provider|Held|Failed)$", run.stdout + run.stderr, re.MULTILINE
     )
     return run.returncode, name
 
