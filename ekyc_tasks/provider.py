@@ -14,6 +14,7 @@ import email.utils
 import json
 import os
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -46,6 +47,9 @@ from ekyc_tasks.settings import is_loopback
 _BODY_LIMIT = 1 << 20  # an answer of the API is far below; an endless one must not fill the memory
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,200}")
+_HOST = re.compile(r"[0-9a-z._:-]+")
+_LONGEST_WAIT = 1_000_000.0  # seconds; a date far ahead must not leave the calendar
+_LONGEST_AMOUNT = 50
 # Raised before a byte of the request has left: name, connection, TLS, proxy tunnel.
 _NOT_SENT = (
     httpx.ConnectError,
@@ -55,6 +59,8 @@ _NOT_SENT = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
+# httpx lets the TLS library's own errors through once a connection stands.
+_TROUBLE = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ssl.SSLError)
 _OUTCOMES: dict[int, Outcome] = {
     HTTPStatus.BAD_REQUEST: Outcome.REFUSED,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Outcome.REFUSED,
@@ -84,11 +90,12 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """A whole answer of the API, at most `_BODY_LIMIT` bytes of it."""
+    """An answer of the API, at most `_BODY_LIMIT` bytes of it, whole unless the connection broke."""
 
     status: int
     body: bytes
     retry_after: float | None
+    is_whole: bool
 
     @property
     def document(self) -> dict[str, Any]:
@@ -103,8 +110,15 @@ class _Answer:
         """What the provider said, fit to be shown; seen: JSON with `error` and `message`, HTML, nothing."""
         parts = [self.document.get(name) for name in ("error", "message")]
         said = ": ".join(part for part in parts if isinstance(part, str) and part)
-        text = scrub(said or self.body.decode("utf-8", "replace"), *secrets)
+        text = scrub(said or self._text(), *secrets)
         return f"HTTP {self.status}" + (f", {text}" if text else "")
+
+    def _text(self) -> str:
+        """JSON is written anew, for its escapes may hide a link or a number."""
+        try:
+            return json.dumps(json.loads(self.body), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return self.body.decode("utf-8", "replace")
 
 
 class Provider:
@@ -152,8 +166,8 @@ class Provider:
                 Outcome.NOT_SENT, f"{self._host} could not be reached ({_kind(error)}); check EKYC_BASE_URL"
             )
         except TimeoutError:
-            return UploadResult(Outcome.UNKNOWN, f"no answer within {deadline:.0f} s")
-        except (httpx.HTTPError, httpx.StreamError) as error:
+            return UploadResult(Outcome.UNKNOWN, f"no answer within {deadline:g} s")
+        except _TROUBLE as error:
             return UploadResult(Outcome.UNKNOWN, f"the connection ended without an answer ({_kind(error)})")
         return self._sorted(answer)
 
@@ -179,25 +193,27 @@ class Provider:
     async def _asked(self, method: str, path: str, **content: Any) -> _Answer:
         """A free call: network trouble is `ProviderTrouble`, for it may be asked again."""
         try:
-            return await self._call(method, path, **content)
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+            answer = await self._call(method, path, **content)
+        except _TROUBLE as error:
             raise ProviderTrouble(f"{self._host} gave no answer ({_kind(error)})") from None
+        if not answer.is_whole:
+            raise ProviderTrouble(f"{self._host} gave half an answer (HTTP {answer.status})")
+        return answer
 
     async def _call(self, method: str, path: str, **content: Any) -> _Answer:
         async with self._client.stream(method, path, **content) as response:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > _BODY_LIMIT:
-                    break
-            return _Answer(response.status_code, bytes(body), _retry_after(response.headers))
+            body, is_whole = await _body(response)
+            return _Answer(response.status_code, body, _retry_after(response.headers), is_whole)
 
     def _sorted(self, answer: _Answer) -> UploadResult:
         words = answer.words(self._key)
-        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            task_id = answer.document.get("task_id")
-            if isinstance(task_id, str) and _TASK_ID.fullmatch(task_id):
-                return UploadResult(Outcome.ACCEPTED, words, answer.status, task_id=task_id)
+        is_success = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+        task_id = answer.document.get("task_id")
+        if is_success and isinstance(task_id, str) and _TASK_ID.fullmatch(task_id):
+            return UploadResult(Outcome.ACCEPTED, words, answer.status, task_id=task_id)
+        if not answer.is_whole:
+            return UploadResult(Outcome.UNKNOWN, f"{words} (the answer broke off)", answer.status)
+        if is_success:
             return UploadResult(Outcome.UNKNOWN, f"{words} (no task id in it)", answer.status)
         outcome = _OUTCOMES.get(answer.status, Outcome.UNKNOWN)
         return UploadResult(outcome, words, answer.status, retry_after=answer.retry_after)
@@ -206,11 +222,12 @@ class Provider:
         words = answer.words(self._key)
         if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED}:
             raise AccessDenied(
-                f"{self._host} turned the key or the URL down ({words}): correct EKYC_API_KEY or BASE_URL"
+                f"{self._host} turned the key or the URL down ({words}): "
+                "correct EKYC_API_KEY or EKYC_BASE_URL"
             )
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             raise ProviderTrouble(f"{self._host} has trouble ({words})", retry_after=answer.retry_after)
-        if not isinstance(answer.document.get("status"), str):
+        if _text(answer.document.get("status")) is None:
             raise ProviderTrouble(f"{self._host} answered without a task status ({words})")
 
 
@@ -223,21 +240,29 @@ class ResultHosts:
 
     def check(self, link: str) -> None:
         """Raises ResultHostRefused, naming the host and never the link."""
-        try:
-            parts = urlsplit(link)
-            host = (parts.hostname or "").lower()
-        except ValueError:
-            raise ResultHostRefused("the result link cannot be read as a URL") from None
-        if self.is_local and is_loopback(host) and parts.scheme in {"http", "https"}:
+        url = _parsed(link)
+        host = url.raw_host.decode()
+        if self.is_local and is_loopback(host) and url.scheme in {"http", "https"}:
             return
-        if parts.scheme != "https":
+        if url.scheme != "https":
             raise ResultHostRefused(
-                f"the result on {host} is offered over {parts.scheme or 'nothing'}, not https"
+                f"the result on {host} is offered over {url.scheme or 'nothing'}, not https"
             )
         if not any(fnmatchcase(host, pattern.lower()) for pattern in self.patterns):
             raise ResultHostRefused(
                 f"the result lies on {host}, which is not allowed; if it is right, set EKYC_RESULT_HOSTS"
             )
+
+
+def _parsed(link: str) -> httpx.URL:
+    """With the parser that will open it: two parsers may see two hosts."""
+    try:
+        url = httpx.URL(link)
+    except httpx.InvalidURL:
+        raise ResultHostRefused("the result link cannot be read as a URL") from None
+    if not _HOST.fullmatch(url.raw_host.decode()):
+        raise ResultHostRefused("the result link names no host that could be read")
+    return url
 
 
 async def download(link: str, into: Path, *, hosts: ResultHosts, timeouts: Timeouts | None = None) -> int:
@@ -266,13 +291,29 @@ def _bare_client(timeouts: Timeouts | None) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def _opened(client: httpx.AsyncClient, link: str) -> AsyncIterator[httpx.Response]:
+    url = _parsed(link)
+    # httpx logs addresses (at INFO) and keeps them in its errors: it is told the host alone.
+    host = httpx.URL(scheme=url.scheme, host=url.host, port=url.port)
     try:
-        async with client.stream("GET", link) as response:
+        async with client.stream("GET", host, extensions={"target": url.raw_path}) as response:
             yield response
     except httpx.RemoteProtocolError as error:
         raise DownloadIncomplete(f"the download broke off ({_kind(error)})") from None
-    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+    except _TROUBLE as error:
         raise ProviderTrouble(f"the storage host gave no whole answer ({_kind(error)})") from None
+
+
+async def _body(response: httpx.Response) -> tuple[bytes, bool]:
+    """What arrived, and whether that was all: a task id that came before the connection broke counts."""
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > _BODY_LIMIT:
+                break
+    except _TROUBLE:
+        return bytes(body), False
+    return bytes(body), True
 
 
 async def _stored(response: httpx.Response, into: Path) -> int:
@@ -291,9 +332,8 @@ async def _stored(response: httpx.Response, into: Path) -> int:
 
 def _task_status(document: dict[str, Any], task_id: str) -> TaskStatus:
     """Seen: everything but `task_id` and `status` may be missing, and counts may be anything."""
-    if document.get("task_id", task_id) != task_id:
+    if (document.get("task_id") or task_id) != task_id:
         raise ProviderTrouble("the provider answered about another task")
-    amount = document.get("actual_amount")
     return TaskStatus(
         task_id=task_id,
         status=document["status"],
@@ -303,7 +343,7 @@ def _task_status(document: dict[str, Any], task_id: str) -> TaskStatus:
         created_at=parse_time(document.get("created_at")),
         updated_at=parse_time(document.get("updated_at")),
         user_id=_text(document.get("user_id")),
-        actual_amount=_text(amount.get("amount")) if isinstance(amount, dict) else None,
+        actual_amount=_amount(document.get("actual_amount")),
         result_url=_text(document.get("result_url")),
     )
 
@@ -328,9 +368,10 @@ def _retry_after(headers: httpx.Headers) -> float | None:
     if re.fullmatch(r"\d{1,6}(\.\d+)?", value):
         return float(value)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+        seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
+    return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
 def _count(value: object) -> int | None:
@@ -338,7 +379,14 @@ def _count(value: object) -> int | None:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """No control characters or half ones: not every database takes them."""
+    return value if isinstance(value, str) and value and value.isprintable() else None
+
+
+def _amount(value: object) -> str | None:
+    """Seen: `{"amount": "1.23", "currency": "USD"}`."""
+    amount = _decimal(value.get("amount")) if isinstance(value, dict) else None
+    return None if amount is None or len(str(amount)) > _LONGEST_AMOUNT else str(amount)
 
 
 def _decimal(value: object) -> Decimal | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-_LINK = re.compile(r"\b\w+://\S+")
-_MARKUP = re.compile(r"<[^>]*>")
+_LINK = re.compile(r"\b\w+:(?:\\?/){2}\S+")  # also as JSON may write it: https:\/\/
+_MARKUP = re.compile(r"<[^<>]*>")  # a tag ends where the next begins, or hostile words take for ever
 # Seven digits or more, however they are grouped, may be a phone number.
 _DIGITS = re.compile(r"\+?\d(?:[\s().-]?\d){6,}")
 _LONGEST = 200
@@ -15,7 +15,12 @@ def scrub(text: str, *secrets: str) -> str:
     """``text`` without links, markup, phone numbers and ``secrets``, at most 200 characters."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "[key]")
+    # Before anything is looked for: what cannot be seen would hide a number.
+    text = "".join(character if character.isprintable() else _stand_in(character) for character in text)
     text = _MARKUP.sub(" ", _LINK.sub("[link]", text))
     text = " ".join(_DIGITS.sub("[number]", text).split())
-    text = "".join(character for character in text if character.isprintable())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _stand_in(character: str) -> str:
+    return " " if character.isspace() else ""
