@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from ekyc_tasks.disk import private_dir
 from ekyc_tasks.errors import ConfigurationError
 
 _LOCK = 0x656B7963  # "ekyc": the advisory lock's number in PostgreSQL
@@ -53,7 +54,7 @@ def _make_private(engine: Engine) -> None:
         return
     file = Path(engine.url.database)
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_dir(file.parent)
         file.touch(mode=0o600, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(

@@ -118,8 +118,10 @@ class Plans:
     def released(self, batch_ids: Collection[str], *, why: str, run_id: str) -> None:
         """PLANNED batches are taken apart: the files they carry are planned again from their inputs."""
         with self._store.writing() as connection:
-            for batch_id in batch_ids:
-                self._store.move(
+            moved = [
+                batch_id
+                for batch_id in batch_ids
+                if self._store.move(
                     connection,
                     batch_id,
                     sources=[BatchState.PLANNED],
@@ -128,7 +130,8 @@ class Plans:
                     run_id=run_id,
                     owned_by=run_id,
                 )
-            carried = select(file_batches.c.file_id).where(file_batches.c.batch_id.in_(batch_ids))
+            ]
+            carried = select(file_batches.c.file_id).where(file_batches.c.batch_id.in_(moved))
             connection.execute(update(files).where(files.c.file_id.in_(carried)).values(replan=1))
 
     def batch_ids(self) -> set[str]:

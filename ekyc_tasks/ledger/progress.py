@@ -87,6 +87,8 @@ class Progress:
 
     def load_failed(self, batch_id: str, *, why: str, run_id: str) -> None:
         """The batch stays FETCHED; the reason is in its history."""
+        fetched = BatchState.FETCHED
         with self._store.writing() as connection:
-            fetched = BatchState.FETCHED
-            self._store.record(connection, batch_id, source=fetched, to=fetched, why=why, run_id=run_id)
+            self._store.move(
+                connection, batch_id, sources=[fetched], to=fetched, why=why, run_id=run_id, owned_by=run_id
+            )

@@ -66,12 +66,18 @@ class Runs:
             return [row.batch_id for row in rows]
 
     def still_owns(self, run_id: str, batch_id: str) -> bool:
-        """Asked right before the first byte of an upload: is the lease still running?"""
+        """Asked right before the first byte of an upload: is the lease still running, and is the batch
+        still SUBMITTING? A run that slept may find it held, and renew its lease all the same."""
         with self._store.reading() as connection:
             row = connection.execute(
                 select(runs.c.lease_until)
                 .join(batches, batches.c.owner == runs.c.run_id)
-                .where(runs.c.run_id == run_id, batches.c.batch_id == batch_id, runs.c.ended_at.is_(None))
+                .where(
+                    runs.c.run_id == run_id,
+                    runs.c.ended_at.is_(None),
+                    batches.c.batch_id == batch_id,
+                    batches.c.state == BatchState.SUBMITTING,
+                )
             ).one_or_none()
             return row is not None and row.lease_until > self._store.now()
 

@@ -99,7 +99,7 @@ def make_engine(url: str) -> Engine:
             hide_parameters=True,
             connect_args={"timeout": 30} if address.get_backend_name() == "sqlite" else {},
         )
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError):  # the last: a port
         raise ConfigurationError(
             "EKYC_LEDGER_URL is no database URL that can be used here; write sqlite:////path/ledger.db."
         ) from None

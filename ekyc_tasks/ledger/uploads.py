@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
-from ekyc_tasks.errors import NoMoney
+from ekyc_tasks.errors import LeaseLost, LedgerError, NoMoney
 from ekyc_tasks.ledger.records import Attempt, read
 from ekyc_tasks.ledger.store import Store
 from ekyc_tasks.ledger.tables import attempts, batches
@@ -54,7 +55,6 @@ class Uploads:
             task_id=None,
         )
         with self._store.writing() as connection:
-            self._reserve(connection, attempt, budget)
             moved = self._store.move(
                 connection,
                 batch_id,
@@ -66,6 +66,7 @@ class Uploads:
             )
             if not moved:
                 return None
+            self._reserve(connection, attempt, budget)
             connection.execute(
                 attempts.insert().values(**{c.name: getattr(attempt, c.name) for c in attempts.c})
             )
@@ -81,27 +82,42 @@ class Uploads:
         not_before: datetime | None = None,
         balance: str | None = None,
     ) -> None:
-        """Everything but a task id: where the batch goes from SUBMITTING, and what was said."""
+        """Everything but a task id: where the batch goes from SUBMITTING, and what was said.
+
+        What was said is kept as evidence even when the batch is another run's now (`LeaseLost`). What
+        leads to HELD has an unknown outcome by that, a 500 too, and counts as spent from then on.
+        """
         errors = 1 if result.outcome is Outcome.SERVER_ERROR else 0
+        if to is BatchState.HELD:
+            result = replace(result, outcome=Outcome.UNKNOWN)
+        lost: LeaseLost | None = None
         with self._store.writing() as connection:
-            self._end(connection, attempt.attempt_id, result, balance)
-            self._store.move(
-                connection,
-                attempt.batch_id,
-                sources=[BatchState.SUBMITTING],
-                to=to,
-                why=why,
-                run_id=attempt.run_id,
-                owned_by=attempt.run_id,
-                not_before=not_before,
-                server_errors=batches.c.server_errors + errors,
-            )
+            if self._attempt_row(connection, attempt.attempt_id).task_id is None:
+                self._end(connection, attempt.attempt_id, result, balance)
+            try:
+                self._store.move(
+                    connection,
+                    attempt.batch_id,
+                    sources=[BatchState.SUBMITTING],
+                    to=to,
+                    why=why,
+                    run_id=attempt.run_id,
+                    owned_by=attempt.run_id,
+                    not_before=not_before,
+                    server_errors=batches.c.server_errors + errors,
+                )
+            except LeaseLost as error:
+                lost = error
+        if lost is not None:
+            raise lost
 
     def accepted(self, attempt_id: str, result: UploadResult, *, run_id: str | None) -> BatchState:
         """A task id, now or late: always stored; the batch is SUBMITTED unless it has gone another way."""
         now = self._store.now()
         with self._store.writing() as connection:
             row = self._attempt_row(connection, attempt_id)
+            if row.task_id == result.task_id:  # told before, by a process that was killed right after
+                return BatchState(row.state)
             self._end(connection, attempt_id, result, row.balance_after)
             moved = self._store.move(
                 connection,
@@ -149,12 +165,8 @@ class Uploads:
         self, connection: Connection, *, since: datetime | None = None, run_id: str | None = None
     ) -> Decimal:
         """Prices of all attempts that were charged or may have been."""
-        may_be_charged = or_(
-            attempts.c.outcome.is_(None),
-            attempts.c.outcome.in_(_CHARGED),
-            and_(attempts.c.outcome == Outcome.SERVER_ERROR, batches.c.state == BatchState.HELD),
-        )
-        query = select(func.coalesce(func.sum(attempts.c.price), 0)).join(batches).where(may_be_charged)
+        may_be_charged = or_(attempts.c.outcome.is_(None), attempts.c.outcome.in_(_CHARGED))
+        query = select(func.coalesce(func.sum(attempts.c.price), 0)).where(may_be_charged)
         if since is not None:
             query = query.where(attempts.c.started_at >= since)
         if run_id is not None:
@@ -178,6 +190,14 @@ class Uploads:
         )
 
     def _attempt_row(self, connection: Connection, attempt_id: str) -> Any:
-        return connection.execute(
-            select(attempts.c.batch_id, attempts.c.balance_after).where(attempts.c.attempt_id == attempt_id)
-        ).one()
+        row = connection.execute(
+            select(attempts.c.batch_id, attempts.c.balance_after, attempts.c.task_id, batches.c.state)
+            .join(batches)
+            .where(attempts.c.attempt_id == attempt_id)
+        ).one_or_none()
+        if row is None:
+            raise LedgerError(
+                f"The ledger has no attempt {attempt_id}: it is not the one that the upload was noted in. "
+                "Bring the right ledger back."
+            )
+        return row
