@@ -31,19 +31,19 @@ def run_lease(ledger: Ledger, *, runs: Path, lease: timedelta) -> Iterator[str]:
     lock = try_lock(lock_file)
     stop = threading.Event()
     renewer = threading.Thread(target=_renew, args=(ledger, run_id, lease, stop), name="lease", daemon=True)
-    ledger.runs.opened(run_id, host=socket.gethostname(), lease=lease)
-    renewer.start()
     try:
-        yield run_id
-    finally:
-        stop.set()
-        renewer.join()
+        ledger.runs.opened(run_id, host=socket.gethostname(), lease=lease)
+        renewer.start()
         try:
-            ledger.runs.ended(run_id)
+            yield run_id
         finally:
-            if lock is not None:
-                lock.close()
-            discard(lock_file)
+            stop.set()
+            renewer.join()
+            ledger.runs.ended(run_id)
+    finally:
+        if lock is not None:
+            lock.close()
+        discard(lock_file)
 
 
 def end_dead_runs(ledger: Ledger, runs: Path) -> None:
