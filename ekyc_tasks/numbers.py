@@ -223,7 +223,8 @@ class _Numbering:
     local_lengths: tuple[int, ...]  # enough inside an area only
     abroad: str  # what is dialled before a calling code
     trunk: str  # what is dialled before a national number
-    is_trunk_replaced: bool  # the trunk prefix gives way to other digits, instead of just going
+    plain_trunk: str  # what that is for most
+    is_trunk_replaced: bool  # all but the plain one may give way to other digits
 
     def has_trunk(self) -> bool:
         return self.trunk != _NEVER
@@ -243,6 +244,7 @@ def _numbering(region: str, code: int) -> _Numbering:
         local_lengths=metadata.general_desc.possible_length_local_only,
         abroad=metadata.international_prefix or _NEVER,
         trunk=metadata.national_prefix_for_parsing or _NEVER,
+        plain_trunk=metadata.national_prefix or "",
         is_trunk_replaced=metadata.national_prefix_transform_rule is not None,
     )
 
@@ -336,14 +338,16 @@ def _nationally_written(digits: pl.Series, numbering: _Numbering) -> pl.Series:
     written = pl.col("digits")
     without_code = written.str.slice(len(numbering.code))
     is_own_e164 = ~_has_shape(written, numbering) & ~_has_trunk(without_code, numbering)
-    without_trunk = written.str.replace(f"^(?:{numbering.trunk})", "")
+    trunk = written.str.extract(f"^({numbering.trunk})")
+    is_just_cut = trunk == numbering.plain_trunk if numbering.is_trunk_replaced else trunk.is_not_null()
+    without_trunk = written.str.strip_prefix(trunk)
     national = (
         pl.when(_is_dialled_abroad(written, numbering))
         .then(None)
         .when(written.str.starts_with(numbering.code))
         .then(pl.when(is_own_e164).then(without_code))
         .when(_has_trunk(written, numbering))
-        .then(None if numbering.is_trunk_replaced else without_trunk)
+        .then(pl.when(is_just_cut).then(without_trunk))
         .otherwise(written)
     )
     frame = digits.to_frame("digits").select(national=national)

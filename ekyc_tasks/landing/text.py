@@ -110,9 +110,9 @@ def _encoding(head: bytes) -> tuple[str, int]:
         if head.startswith(bom):
             return encoding, len(bom)
     zeros = head[:64:2].count(0), head[1:64:2].count(0)  # every other byte of plain letters is one
-    if min(zeros) or max(zeros) <= _MOST * len(head[:64:2]):
+    if max(zeros) <= _MOST * len(head[:64:2]):
         return "utf-8", 0
-    return ("utf-16-be" if zeros[0] else "utf-16-le"), 0
+    return ("utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"), 0
 
 
 def _unix_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

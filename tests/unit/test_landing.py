@@ -242,7 +242,7 @@ def test_lines_of_a_text(tmp_path, content, expected, kind):
         (f"phone,name\n{A},x\n{B},y\n", [A, B]),
         (f"id,whoever,whatever\n1,x,{A}\n2,y,{B}\n", [A, B]),  # by content
         (f"1,x,{A}\n2,y,{B}\n", [A, B]),  # without a header
-        (f"number,phone\n41790000001,{A}\n41790000002,{B}\n", [A, B]),  # a plus is the better guess
+        (f"41790000001,{A}\n41790000002,{B}\n", [A, B]),  # a plus is the better guess
         (f"phone_type,contact\nmobile,{A}\nhome,{B}\n", [A, B]),  # a good name, but nothing in it
         ("phone,name\nfoo,bar\n", ["foo"]),  # junk is rejected line by line, later
         ("41798284651,0\n41798284652,0\n", ["41798284651", "41798284652"]),
@@ -284,6 +284,12 @@ def test_a_stray_quote_costs_no_other_line(tmp_path, distance):
     assert numbers(frame) == [A, *[B] * distance, C, D]
 
 
+def test_a_cell_of_hundreds_of_lines_is_none(tmp_path):
+    rows = ['1;"Acme', *[f"2;x;{B}"] * 300, f'Acme";y;{C}']
+    frame = read(tmp_path, "a.csv", "\n".join(["id;name;phone", *rows, ""]))
+    assert numbers(frame) == [*[B] * 300, C]
+
+
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"]
 )
@@ -318,6 +324,13 @@ def test_blocks_are_read_one_at_a_time(tmp_path, monkeypatch):
     assert pl.concat(blocks)["line"].to_list() == list(range(1, 1_001))
 
 
+def test_the_first_rows_decide_for_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "PIECE_BYTES", 100)
+    rows = [f"4179{n:07};4478{n:08}" for n in range(100)]
+    frame = read(tmp_path, "a.csv", "\n".join(["id;phone", *rows]))
+    assert numbers(frame) == [f"4478{n:08}" for n in range(100)]
+
+
 def test_blank_lines_before_the_first_block(tmp_path, monkeypatch):
     monkeypatch.setattr(text, "PIECE_BYTES", 10)
     frame = read(tmp_path, "a.csv", "\n" * 50 + f"id;phone\n1;{A}\n")
@@ -338,7 +351,9 @@ def test_packed(tmp_path):
         ("a.txt", bytes(range(256)), "no text"),
         ("a.csv", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "no text"),
         ("a.txt", b"+41798284651\n\x00\x00\x00\n", "no text"),
+        ("a.txt", b"+41798284651\n" * 100 + b"\x00\n", "no text"),
         ("a.txt", b"\x01\x02" * 50, "no text"),
+        ("a.txt", b"\xff\xfe" + b"\x00\xd8" * 50, "no text"),
         ("a.csv", b"id,name\n1,x\n", "no column of phone numbers"),
         ("a.csv.gz", gzip.compress(b"+41798284651\n" * 99)[:-9], "damaged"),
         ("a.csv.gz", b"no gzip", "damaged"),
@@ -453,7 +468,8 @@ def test_a_sheet_that_sprawls(tmp_path):
         ({"phone": pl.Series([], dtype=pl.String)}, []),
     ],
 )
-def test_parquet(tmp_path, columns, expected):
+def test_parquet(tmp_path, monkeypatch, columns, expected):
+    monkeypatch.setattr(lines, "PARQUET_ROWS", 2)
     file = io.BytesIO()
     frame = pl.DataFrame(columns)
     frame.write_parquet(file)
