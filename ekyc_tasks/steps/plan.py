@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
 import polars as pl
 
@@ -91,6 +90,8 @@ class Planner:
         self._folder = folder
         self._policy = policy
         self._now = clock.now()
+        # Ids sort by time, then by place in the plan.
+        self._stem = f"{self._now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
     def run(self, arrivals: Sequence[Arrival]) -> Plan:
         with locked(self._folder.root / ".planning.lock"):
@@ -123,20 +124,20 @@ class Planner:
             self._ledger.plans.released(large, why=why, run_id=self._run_id)
 
     def _taken_new(self, arrivals: Sequence[Arrival], unreadable: list[str]) -> Iterator[_Taken]:
-        for arrival in arrivals:
+        for index, arrival in enumerate(arrivals, start=1):
             if arrival.has_landed and self._ledger.plans.planned_before(str(arrival.path), arrival.identity):
                 self._remove(arrival)
                 continue
             try:
-                yield self._taken(arrival)
+                yield self._taken(arrival, file_id=f"{self._stem}-f{index:03}")
             except InputError as error:
                 unreadable.append(str(error))
 
-    def _taken(self, arrival: Arrival) -> _Taken:
+    def _taken(self, arrival: Arrival, *, file_id: str) -> _Taken:
         with staged(self._folder.staging) as copy:
             digest = take_copy(arrival, copy)
             file = LandedFile(
-                file_id=uuid4().hex,
+                file_id=file_id,
                 name=arrival.name,
                 sha256=digest,
                 size=arrival.size,
@@ -260,9 +261,8 @@ class Planner:
             minimum=self._policy.min_batch if is_patient else 1,
             first=self._policy.first,
         )
-        stem = f"{self._now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         frames = [
-            pl.DataFrame({"key": part}).with_columns(pl.lit(f"{stem}-{index:03}").alias("batch_id"))
+            pl.DataFrame({"key": part}).with_columns(pl.lit(f"{self._stem}-{index:03}").alias("batch_id"))
             for index, part in enumerate(parts, start=1)
         ]
         return pl.concat([pl.DataFrame(schema={"key": pl.Int64, "batch_id": pl.String}), *frames])
