@@ -23,7 +23,7 @@ from ekyc_tasks.clock import Clock
 from ekyc_tasks.disk import discard, locked, private_dir, publish, staged, written
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.folders import DataFolder
-from ekyc_tasks.landing import Arrival, read_lines, take_copy
+from ekyc_tasks.landing import Arrival, read_blocks, read_lines, take_copy
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger, Link, NewBatch
 from ekyc_tasks.ledger.plans import BLOCKING
 from ekyc_tasks.models import BatchState, Fate
@@ -33,6 +33,7 @@ from ekyc_tasks.packing import pack
 log = logging.getLogger(__name__)
 
 _BATCH_CHUNK = 1_000_000  # numbers turned into text at a time
+_REJECTED_SCHEMA = {"line": pl.Int64, "reason": pl.String, "raw": pl.String}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,27 +164,35 @@ class Planner:
                 unreadable.append(str(error))
 
     def _counted(self, file: LandedFile, path: Path, arrival: Arrival | None) -> _Taken:
-        lines = read_lines(path, name=file.name, column=self._policy.number_column)
-        cells = lines.filter(~pl.col("is_blank") & ~pl.col("is_header"))
-        normal = normalise(cells["text"], default_region=self._policy.default_region)
-        is_bad = normal["number"].is_null()
-        keys = fates.keys_of(normal["number"])
-        rejected = pl.DataFrame(
-            {
-                "line": cells["line"].filter(is_bad),
-                "reason": normal["reason"].filter(is_bad),
-                "raw": cells["text"].filter(is_bad),
-            }
-        )
+        tally: Counter[str] = Counter()
+        keys = [pl.Series("key", [], dtype=pl.Int64)]
+        rejected = [pl.DataFrame(schema=_REJECTED_SCHEMA)]
+        for block in read_blocks(path, name=file.name, column=self._policy.number_column):
+            cells, number, reason = self._normal(block)
+            tally["lines"] += block.height
+            tally["blank"] += int(block["is_blank"].sum())
+            tally["header"] += int(block["is_header"].sum())
+            keys.append(fates.keys_of(number))
+            # Cloned through Arrow: a filtered frame would keep the strings of its whole block alive.
+            bad = cells.with_columns(reason).filter(number.is_null()).select("line", "reason", raw="text")
+            rejected.append(pl.DataFrame(bad.to_arrow()))
+        found, left_out = pl.concat(keys).unique(maintain_order=True), pl.concat(rejected)
+        repeats = tally["lines"] - tally["blank"] - tally["header"] - left_out.height - found.len()
         counted = replace(
             file,
-            lines=lines.height,
-            blank=int(lines["is_blank"].sum()),
-            header=int(lines["is_header"].sum()),
-            rejected=rejected.height,
-            duplicate=cells.height - rejected.height - keys.len(),
+            lines=tally["lines"],
+            blank=tally["blank"],
+            header=tally["header"],
+            rejected=left_out.height,
+            duplicate=repeats,
         )
-        return _Taken(counted, keys, rejected, arrival)
+        return _Taken(counted, found, left_out, arrival)
+
+    def _normal(self, block: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
+        """The lines of a block that should hold a number, and each line's number or reason."""
+        cells = block.filter(~pl.col("is_blank") & ~pl.col("is_header"))
+        normal = normalise(cells["text"], default_region=self._policy.default_region)
+        return cells, normal["number"], normal["reason"]
 
     def _planned(self, taken: Sequence[_Taken]) -> Plan:
         asked = self._asked()
@@ -245,11 +254,19 @@ class Planner:
         return frame["key"]
 
     def _do_not_send(self) -> pl.Series:
+        """The numbers nobody may be asked about; a line that is none would let somebody through."""
         path = self._folder.do_not_send
+        empty = pl.Series("key", [], dtype=pl.Int64)
         if not path.exists():
-            return pl.Series("key", [], dtype=pl.Int64)
-        lines = read_lines(path, name=path.name)
-        return fates.keys_of(normalise(lines["text"], default_region=self._policy.default_region)["number"])
+            return empty
+        cells, number, _ = self._normal(read_lines(path, name=path.name))
+        unclear = cells.filter(number.is_null() & ~cells["text"].str.starts_with("#"))
+        if not unclear.is_empty():
+            raise InputError(
+                f"Nothing was planned: line {unclear['line'][0]} of {path} is no number; correct it "
+                "(with its calling code), or put a # before it."
+            )
+        return pl.concat([empty, fates.keys_of(number)])
 
     def _packed(self, keys: pl.Series, taken: Sequence[_Taken]) -> pl.DataFrame:
         """``key, batch_id`` for the numbers that go now; too few of them wait for company, for a while."""

@@ -385,3 +385,15 @@ def test_files_are_taken_when_they_have_stood_still(office, monkeypatch):
     assert [each.name for each in found.settled] == [still.name]
     assert ["growing.txt" in sentence for sentence in found.unsettled] == [True]
     assert 2 <= sum(office.clock.naps) <= 30
+
+
+def test_a_do_not_send_line_that_is_no_number_stops_planning_rather_than_let_somebody_through(office):
+    office.folder.do_not_send.write_text(f"# asked us to stop\n{A}\n079 828 46 51\n")
+    path = office.drop("a.txt", A, B)
+
+    with pytest.raises(InputError, match="line 3"):
+        office.plan()
+    assert path.exists()
+
+    office.folder.do_not_send.write_text(f"# asked us to stop\n{A}\n")
+    assert [office.sent(batch) for batch in office.plan().new_batches] == [[B]]
