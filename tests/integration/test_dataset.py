@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import duckdb
 import polars as pl
@@ -138,6 +138,11 @@ def test_batches_of_a_day_lie_beside_each_other(load, everything):
         (date(2026, 1, 2), "batch-2", 3),
         (date(2026, 1, 3), "batch-3", 3),
     ]
+
+
+def test_the_date_is_that_of_utc(load):
+    late = datetime(2026, 1, 3, 1, 0, tzinfo=timezone(timedelta(hours=2)))
+    assert load(checked_at=late).dataset_path.parent.name == "checked_date=2026-01-02"
 
 
 def test_the_quarantine_has_its_published_types(load):

@@ -60,6 +60,7 @@ def chosen(path, members):
             ["d4g.csv"],
             {"activated.csv": "the rows of d4g.csv again"},
         ),
+        ({"all.csv": DOCUMENTED, "d4g.csv": PART_2}, ["all.csv"], {"d4g.csv": "the rows of all.csv again"}),
         ({"part10.csv": PART_2, "part2.csv": DOCUMENTED}, ["part2.csv", "part10.csv"], {}),
         (
             {"activated.csv": DOCUMENTED, "unregistered.csv": PART_2},

@@ -258,6 +258,14 @@ def test_a_bad_cell_becomes_null_and_is_recorded(column, text, nulls, reason):
     assert issue == {"line": 3, "reason": reason, "column": column}
 
 
+def test_cells_that_break_different_rules_of_a_column_are_all_recorded():
+    rows = [(f"+4179828465{at}", "yes", text) for at, text in enumerate(["25", "121", "35-30", "20-121"])]
+    found = normalized(("number", "telegram", "age"), *rows)
+    assert found.rows["age_min"].to_list() == [25, None, None, None]
+    assert found.rows["age_max"].to_list() == [25, None, None, None]
+    assert found.issues["line"].to_list() == [3, 4, 5]
+
+
 def test_two_bad_cells_of_a_row_are_two_issues():
     found = normalized(("number", "telegram", "age", "avatar"), ("+41798284651", "maybe", "old", "x"))
     assert sorted(found.issues["column"]) == ["age", "avatar", "telegram"]
