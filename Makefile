@@ -5,6 +5,10 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 
+# The second try is for networks whose certificates only the system knows. --inexact: uv may live in .venv.
+sync = echo "Installing what uv.lock names ..." && { $(1) sync --frozen --inexact --quiet 2>/dev/null \
+	|| UV_SYSTEM_CERTS=true $(1) sync --frozen --inexact --quiet; }
+
 .PHONY: demo test lint clean
 
 demo: .venv/synced
@@ -24,10 +28,10 @@ clean:
 # Once it is there, nothing below asks the network again until the lock file changes.
 .venv/synced: uv.lock pyproject.toml
 ifneq ($(UV),)
-	@$(UV) sync --frozen --quiet
+	@$(call sync,$(UV))
 else
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or set PYTHON=/path/to/python3."; exit 1; }
 	@test -x $(BIN)/uv || { echo "Setting up .venv with uv ..."; $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }
-	@$(BIN)/uv sync --frozen --inexact --quiet
+	@$(call sync,$(BIN)/uv)
 endif
 	@touch $@
