@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ekyc_tasks.cli.terminal import Progress
 from ekyc_tasks.errors import EkycError
 from ekyc_tasks.models import Decision
 
@@ -43,9 +44,12 @@ def begin(
 @app.command()
 def demo(context: typer.Context) -> None:
     """The whole job against the sandbox: no key, no network."""
-    from ekyc_tasks.cli.demo import run_demo
+    with Progress(err, "getting ready").shown() as progress:
+        from ekyc_tasks.cli.demo import run_demo, show_demo
 
-    raise typer.Exit(run_demo(out, err, debug=bool(context.obj)))
+        demonstration = run_demo(progress, debug=bool(context.obj))
+    show_demo(demonstration, out, err)
+    raise typer.Exit(demonstration.ending.exit_code)
 
 
 @app.command()
@@ -60,16 +64,19 @@ def run(
     budget: Annotated[float | None, typer.Option(min=0, help="Spend at most this much in this run.")] = None,
 ) -> None:
     """One run of the flow, here: take what landed, buy the answers, load them."""
-    from ekyc_tasks.cli.run import Request, run_here
+    with Progress(err, "getting ready").shown() as progress:
+        from ekyc_tasks.cli.run import Request, run_here, show_ending
 
-    request = Request(
-        files=None if not files else [str(file.absolute()) for file in files],
-        task_type=task_type,
-        max_wait=max_wait,
-        limit=limit,
-        budget=budget,
-    )
-    raise typer.Exit(run_here(request, out, err, debug=bool(context.obj)).exit_code)
+        request = Request(
+            files=None if not files else [str(file.absolute()) for file in files],
+            task_type=task_type,
+            max_wait=max_wait,
+            limit=limit,
+            budget=budget,
+        )
+        ending = run_here(request, progress, debug=bool(context.obj))
+    show_ending(ending, out, err)
+    raise typer.Exit(ending.exit_code)
 
 
 @app.command()

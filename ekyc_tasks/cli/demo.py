@@ -6,12 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from rich.console import Console
 
-from ekyc_tasks.cli.run import Request, run_here
+from ekyc_tasks.cli.run import Ending, Request, run_here, show_ending
+from ekyc_tasks.cli.terminal import Progress
 from ekyc_tasks.disk import private_dir, try_lock
 from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
@@ -27,8 +29,16 @@ _SETTINGS = {
 }
 
 
-def run_demo(out: Console, err: Console, *, debug: bool) -> int:
-    """The exit code of the run."""
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """How the demo went, the sandbox's own account of it, and where the rows are."""
+
+    ending: Ending
+    bill: str
+    dataset: Path
+
+
+def run_demo(progress: Progress, *, debug: bool) -> Demonstration:
     root = data_root()
     with _alone(root):
         folder = root / "demo"
@@ -36,13 +46,15 @@ def run_demo(out: Console, err: Console, *, debug: bool) -> int:
         with Sandbox(SandboxOptions(processing_seconds=4.0)) as sandbox:
             _point_settings_at(sandbox, folder)
             _use_own_prefect(root / ".demo" / "prefect")
-            ending = run_here(Request(), out, err, debug=debug)
-            charged = sum(charge.numbers for charge in sandbox.charges)
-            out.print(
-                f"The sandbox charged {charged:,} numbers in {len(sandbox.charges)} tasks.\n", highlight=False
-            )
-    _show_dataset(folder / "warehouse" / "tg_avatar", out)
-    return ending.exit_code
+            ending = run_here(Request(), progress, debug=debug)
+            return Demonstration(ending, _bill(sandbox), folder / "warehouse" / "tg_avatar")
+
+
+def show_demo(demonstration: Demonstration, out: Console, err: Console) -> None:
+    show_ending(demonstration.ending, out, err)
+    out.print(demonstration.bill, highlight=False)
+    if demonstration.ending.exit_code == 0:
+        _show_dataset(demonstration.dataset, out)
 
 
 @contextmanager
@@ -90,6 +102,15 @@ def _use_own_prefect(home: Path) -> None:
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
     os.environ["PREFECT_HOME"] = str(private_dir(home))
+
+
+def _bill(sandbox: Sandbox) -> str:
+    """The other side's own record, to hold against our table."""
+    numbers = [number for task in sandbox.tasks for number in task.numbers]
+    answered = sum(not sandbox.answers(number).is_missing for number in numbers)
+    charged = sum(charge.numbers for charge in sandbox.charges)
+    tasks = len(sandbox.charges)
+    return f"The sandbox charged {charged:,} numbers in {tasks} tasks and answered {answered:,} of them.\n"
 
 
 def _show_dataset(dataset: Path, out: Console) -> None:

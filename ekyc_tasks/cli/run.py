@@ -39,20 +39,26 @@ class Ending:
     funnel: Funnel | None = None
 
 
-def run_here(request: Request, out: Console, err: Console, *, debug: bool) -> Ending:
-    """Check what can be checked at once, run, and show what came of it."""
+def run_here(request: Request, progress: Progress, *, debug: bool) -> Ending:
+    """Check what can be checked at once, then run."""
     settings = load_settings(task_type=request.task_type, max_wait=request.max_wait)
     settings.require_key()
     known_task_type(settings.task_type)
     prepare_prefect(debug=debug)
     began = datetime.now(UTC)
-    progress = Progress(err)
-    progress.says("starting Prefect (the first start takes some 20 s)")
-    with open_ledger(settings.ledger_address) as ledger, progress.shown():
-        progress.follows(ledger, began)
-        ending = _run_flow(request, debug=debug)
-    _show(ending, out, err)
-    return ending
+    with open_ledger(settings.ledger_address) as ledger, progress.following(ledger, began):
+        progress.says("starting Prefect (the first start takes some 20 s)")
+        return _run_flow(request, debug=debug)
+
+
+def show_ending(ending: Ending, out: Console, err: Console) -> None:
+    if ending.funnel is not None and (ending.funnel.files or ending.funnel.batches):
+        out.print(funnel_table(ending.funnel, "This run"))
+        out.print()
+    console = out if ending.exit_code == 0 else err
+    console.print(ending.name, style="bold")
+    for sentence in ending.sentences:
+        console.print(f"  {sentence}", markup=False, highlight=False)
 
 
 def _run_flow(request: Request, *, debug: bool) -> Ending:
@@ -71,13 +77,3 @@ def _run_flow(request: Request, *, debug: bool) -> Ending:
 
 async def _run(flow: Any, request: Request) -> Any:
     return await flow(**asdict(request), return_state=True)
-
-
-def _show(ending: Ending, out: Console, err: Console) -> None:
-    if ending.funnel is not None and (ending.funnel.files or ending.funnel.batches):
-        out.print(funnel_table(ending.funnel, "This run"))
-        out.print()
-    console = out if ending.exit_code == 0 else err
-    console.print(ending.name, style="bold")
-    for sentence in ending.sentences:
-        console.print(f"  {sentence}", markup=False, highlight=False)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -15,9 +15,11 @@ from rich.spinner import Spinner
 from rich.table import Table
 
 from ekyc_tasks.errors import LedgerError
-from ekyc_tasks.ledger import Batch, Ledger
 from ekyc_tasks.models import BatchState
-from ekyc_tasks.report import Funnel
+
+if TYPE_CHECKING:  # the line must be alive before these are imported
+    from ekyc_tasks.ledger import Batch, Ledger
+    from ekyc_tasks.report import Funnel
 
 _REFRESH = 4  # a second
 _PLAIN_EVERY = 5.0  # seconds between lines where nothing can be redrawn
@@ -157,9 +159,9 @@ def _state_words(batches: Sequence[Batch]) -> Iterator[str]:
 class Progress:
     """A line on stderr that is redrawn by a thread; plain lines where nothing can be redrawn."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, words: str) -> None:
         self._console = console
-        self._words = ""
+        self._words = words
         self._began = time.monotonic()
         self._ledger: Ledger | None = None
         self._since: datetime | None = None
@@ -167,14 +169,20 @@ class Progress:
     def says(self, words: str) -> None:
         self._words = words
 
-    def follows(self, ledger: Ledger, since: datetime) -> None:
-        """From now on, say what the ledger says about the run that begins after ``since``."""
+    @contextmanager
+    def following(self, ledger: Ledger, since: datetime) -> Iterator[None]:
+        """Meanwhile, say what the ledger says about the run that begins after ``since``."""
         self._ledger, self._since = ledger, since
+        try:
+            yield
+        finally:
+            self._ledger = None
 
     def line(self) -> str:
-        if self._ledger is not None and self._since is not None:
+        ledger = self._ledger
+        if ledger is not None and self._since is not None:
             with suppress(LedgerError):
-                self._words = progress_words(self._ledger, self._since) or self._words
+                self._words = progress_words(ledger, self._since) or self._words
         return f"{self._words} · {time.monotonic() - self._began:.0f} s"
 
     @contextmanager
