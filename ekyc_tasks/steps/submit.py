@@ -7,14 +7,24 @@ hears of it, and what nobody can know is held for a person.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from ekyc_tasks import spool
 from ekyc_tasks.clock import Clock, sleep_until
 from ekyc_tasks.disk import discard, sha256_of
-from ekyc_tasks.errors import AccessDenied, InputError, LeaseLost, NoMoney, NotAccepted
+from ekyc_tasks.errors import (
+    AccessDenied,
+    InputError,
+    LeaseLost,
+    LedgerError,
+    NoMoney,
+    NotAccepted,
+    PersonNeeded,
+)
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.ledger import Attempt, Batch, Ledger
 from ekyc_tasks.models import BatchState, Outcome, UploadResult
@@ -23,6 +33,7 @@ from ekyc_tasks.provider import Provider
 
 _SERVER_ERRORS = 3  # in a batch's life; the third 500 is believed no more
 _PAUSE = timedelta(seconds=10)  # after a 429 that does not say how long
+_LONGEST_BALANCE = 50  # characters that the ledger takes
 _WHERE_TO = {
     Outcome.NOT_SENT: BatchState.PLANNED,
     Outcome.THROTTLED: BatchState.PLANNED,
@@ -78,7 +89,7 @@ async def submit(
         to=state,
         why=why,
         not_before=_not_before(result, clock),
-        balance=None if after is None else str(after),
+        balance=_told(after),
     )
     _raise_if_planned(batch, result, state)
     return state
@@ -134,7 +145,7 @@ def _intend(
         deadline=clock.now() + policy.deadline,
         price=price(batch.numbers, policy.price_per_10k),
         budget=policy.budget,
-        balance=None if balance is None else str(balance),
+        balance=_told(balance),
     )
 
 
@@ -160,15 +171,37 @@ async def _upload(
             )
     except BaseException:  # a cancelled run: bytes may be on their way, so nobody knows; the cause goes on
         result = UploadResult(Outcome.UNKNOWN, "the run was interrupted during the upload")
-        ledger.uploads.answered(attempt, result, to=BatchState.HELD, why=result.words)
+        with suppress(LedgerError):  # it stays SUBMITTING then, which the next run holds as well
+            ledger.uploads.answered(attempt, result, to=BatchState.HELD, why=result.words)
         raise
 
 
 def _accepted(attempt: Attempt, result: UploadResult, *, ledger: Ledger, folder: DataFolder) -> BatchState:
-    spooled = spool.keep(folder, attempt.attempt_id, result)
-    state = ledger.uploads.accepted(attempt.attempt_id, result, run_id=attempt.run_id)
-    discard(spooled)
+    """Written twice, to the spool and to the ledger: either of them keeps the task id."""
+    spooled = _spooled(attempt, result, folder)
+    try:
+        state = ledger.uploads.accepted(attempt.attempt_id, result, run_id=attempt.run_id)
+    except LedgerError as error:
+        if spooled is not None:
+            raise
+        raise PersonNeeded(
+            f"Batch {attempt.batch_id} was charged, and neither the ledger nor {folder.spool} can be "
+            f"written: mend that, then `ekyc resolve {attempt.batch_id} adopt {result.task_id}`. ({error})"
+        ) from None
+    if spooled is not None:
+        discard(spooled)
     return state
+
+
+def _spooled(attempt: Attempt, result: UploadResult, folder: DataFolder) -> Path | None:
+    try:
+        return spool.keep(folder, attempt.attempt_id, result)
+    except OSError:  # a full disk, say: the ledger may lie on another, or need no more room
+        return None
+
+
+def _told(balance: Balance | None) -> str | None:
+    return None if balance is None else str(balance)[:_LONGEST_BALANCE]
 
 
 def _is_doubtful(result: UploadResult) -> bool:
