@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import lzma
+import struct
 import zipfile
+import zlib
+from codecs import BOM_UTF8
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +19,17 @@ from ekyc_tasks.ledger import Batch, Ledger
 from ekyc_tasks.models import BatchState, TaskStatus
 from ekyc_tasks.provider import Provider, ResultHosts, Timeouts, download
 
+# Damage makes zipfile and its decompressors raise nearly anything.
+_ZIP_TROUBLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+)
+_LARGEST_RATIO = 200  # unpacked to packed; beyond it nothing is read, not even to check it
 _LINKS = 3  # a link that does not open is replaced this often, then the next run goes on
 
 
@@ -75,20 +90,31 @@ async def _store(
                     raise
             status = await _exported(batch, provider)
         await asyncio.to_thread(_require_whole, path)
-        await asyncio.to_thread(publish, path, archive)
+        if not archive.exists():  # another run may have taken over meanwhile, and been faster
+            await asyncio.to_thread(publish, path, archive)
 
 
 def _require_whole(path: Path) -> None:
-    """Storage hosts announce a length, proxies may not: a ZIP must have its end, and a page is no result."""
+    """Storage hosts announce a length, proxies may not: a ZIP must be intact, and a page is no result."""
     with path.open("rb") as file:
-        head = file.read(64).lstrip()
-    if not head or head.startswith(b"<"):
+        head = file.read(64).removeprefix(BOM_UTF8).lstrip()
+    if not head or head.startswith((b"<", b"{")):
         raise DownloadIncomplete("the storage host sent a page or nothing instead of an archive")
-    if head.startswith(b"PK"):
-        try:
-            zipfile.ZipFile(path).close()
-        except (zipfile.BadZipFile, OSError, ValueError):
-            raise DownloadIncomplete("the archive has no end; it was cut off on the way") from None
+    if head.startswith(b"PK") and _is_damaged(path):
+        raise DownloadIncomplete("the archive was cut off or damaged on the way")
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a ZIP lacks its end or fails its own checksums; what else is odd about it, `load` judges."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+            is_bomb = unpacked > _LARGEST_RATIO * path.stat().st_size
+            return not is_bomb and archive.testzip() is not None
+    except RuntimeError:  # a password, or a compression that nobody knows
+        return False
+    except _ZIP_TROUBLE:
+        return True
 
 
 def _checked_at(batch: Batch, status: TaskStatus, clock: Clock) -> datetime:
