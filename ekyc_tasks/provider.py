@@ -50,6 +50,7 @@ _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,200}")
 _HOST = re.compile(r"[0-9a-z._:-]+")
 _LONGEST_WAIT = 1_000_000.0  # seconds; a date far ahead must not leave the calendar
 _LONGEST_AMOUNT = 50
+_LONGEST_WORDS = 4096  # more than is ever shown; hostile megabytes are not worth reading
 # Raised before a byte of the request has left: name, connection, TLS, proxy tunnel.
 _NOT_SENT = (
     httpx.ConnectError,
@@ -110,7 +111,7 @@ class _Answer:
         """What the provider said, fit to be shown; seen: JSON with `error` and `message`, HTML, nothing."""
         parts = [self.document.get(name) for name in ("error", "message")]
         said = ": ".join(part for part in parts if isinstance(part, str) and part)
-        text = scrub(said or self._text(), *secrets)
+        text = scrub(_beginning(said or self._text()), *secrets)
         return f"HTTP {self.status}" + (f", {text}" if text else "")
 
     def _text(self) -> str:
@@ -301,6 +302,11 @@ async def _opened(client: httpx.AsyncClient, link: str) -> AsyncIterator[httpx.R
         raise DownloadIncomplete(f"the download broke off ({_kind(error)})") from None
     except _TROUBLE as error:
         raise ProviderTrouble(f"the storage host gave no whole answer ({_kind(error)})") from None
+
+
+def _beginning(text: str) -> str:
+    """Cut between words: half a key or a link would not be known for one."""
+    return text if len(text) <= _LONGEST_WORDS else text[:_LONGEST_WORDS].rpartition(" ")[0]
 
 
 async def _body(response: httpx.Response) -> tuple[bytes, bool]:
