@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 _JITTER = 0.1
 _BLIND_SHARE = 1 / 3  # without known progress, wait a third of the time already spent
+_LEAST_SHARE = 1 / 16  # "nearly done" may last: the last numbers are slow, or are never counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +41,4 @@ class Cadence:
 def _expected(elapsed: float, success: int | None, total: int | None) -> float:
     if not success or not total or success >= total:
         return elapsed * _BLIND_SHARE
-    return elapsed * (total - success) / success / 2
+    return elapsed * max((total - success) / success / 2, _LEAST_SHARE)

@@ -25,6 +25,7 @@ from ekyc_tasks.models import ArchiveLimits
 
 PREFIX = "EKYC_"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)((?!file:)[^/:].*)")
 _LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
 
 
@@ -57,8 +58,16 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("~ stands for no home folder here; write the whole path") from None
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+Folder = Annotated[Path, AfterValidator(_expanded)]
 Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -80,11 +89,11 @@ class Settings(BaseSettings):
     home: Path = Field(description="where `.env` lies and relative paths begin")
     api_key: SecretStr | None = Field(None, description="the provider's key; sent to the base URL only")
     base_url: str = Field("https://api.ekycpro.com", description="the provider's API")
-    data_dir: Path = Field(Path("data"), description="everything this project writes")
-    landing_dir: Path | None = Field(
+    data_dir: Folder = Field(Path("data"), description="everything this project writes")
+    landing_dir: Folder | None = Field(
         None, description="drop files here; default `landing` in the data folder"
     )
-    warehouse_dir: Path | None = Field(
+    warehouse_dir: Folder | None = Field(
         None, description="the dataset; default `warehouse` in the data folder"
     )
     ledger_url: SecretStr | None = Field(None, description="database URL; default SQLite in the data folder")
@@ -164,9 +173,12 @@ class Settings(BaseSettings):
 
     @property
     def ledger_address(self) -> str:
-        if self.ledger_url is not None:
-            return self.ledger_url.get_secret_value()
-        return f"sqlite:///{self.folder.root / 'ledger.db'}"
+        if self.ledger_url is None:
+            return f"sqlite:///{self.folder.root / 'ledger.db'}"
+        address = self.ledger_url.get_secret_value()
+        if relative := _RELATIVE_SQLITE.fullmatch(address):
+            return f"{relative[1]}{self.home / relative[2]}"
+        return address
 
     @property
     def archive_limits(self) -> ArchiveLimits:
@@ -185,7 +197,7 @@ class Settings(BaseSettings):
         return self.api_key.get_secret_value()
 
     def _path(self, path: Path) -> Path:
-        return self.home / path.expanduser()
+        return self.home / path
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -194,7 +206,7 @@ def load_settings(**overrides: Any) -> Settings:
     ConfigurationError names the variable and never shows its value.
     """
     chosen = {name: value for name, value in overrides.items() if value is not None}
-    home = Path(os.environ.get("EKYC_HOME") or default_home()).expanduser().absolute()
+    home = _home()
     dotenv = home / ".env"
     _refuse_unknown(dotenv)
     try:
@@ -219,12 +231,23 @@ def default_home() -> Path:
 
 def data_root() -> Path:
     """The data folder alone, whatever the other settings hold (the demo ignores them)."""
-    home = Path(os.environ.get("EKYC_HOME") or default_home()).expanduser().absolute()
+    home = _home()
     try:
         named = dotenv_values(home / ".env").get("EKYC_DATA_DIR")
     except (OSError, UnicodeDecodeError):
         named = None
-    return home / Path(os.environ.get("EKYC_DATA_DIR") or named or "data").expanduser()
+    return home / _named_folder("EKYC_DATA_DIR", os.environ.get("EKYC_DATA_DIR") or named or "data")
+
+
+def _home() -> Path:
+    return _named_folder("EKYC_HOME", os.environ.get("EKYC_HOME") or default_home()).absolute()
+
+
+def _named_folder(name: str, path: str | Path) -> Path:
+    try:
+        return _expanded(Path(path))
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}.") from None
 
 
 def _refuse_unknown(dotenv: Path) -> None:
@@ -243,11 +266,22 @@ def _refuse_unknown(dotenv: Path) -> None:
 
 
 def _check_base_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+    if not _is_base_url(url):
         raise ValueError("EKYC_BASE_URL must look like https://api.ekycpro.com")
+    parts = urlsplit(url)
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("EKYC_BASE_URL must begin with https:// (plain http would show the key to everyone)")
+
+
+def _is_base_url(url: str) -> bool:
+    """A host, perhaps a port and a path; no name, no password, no query."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    is_plain = not ({"@", "?", "#"} & set(url)) and not any(character.isspace() for character in url)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and has_port and is_plain
 
 
 def _first_sentence(error: ValidationError) -> str:
