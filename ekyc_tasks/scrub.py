@@ -10,7 +10,6 @@ _MARKUP = re.compile(r"<[^<>]*>")  # a tag ends where the next begins, or hostil
 # Seven digits or more, however they are grouped, may be a phone number.
 _DIGITS = re.compile(r"\+?\d(?:(?:[\s()./\-\u2010-\u2015]|%20){0,3}\d){6,}")
 _LONGEST = 200
-_READ = 4_000  # of words that go on for ever, the rest is not looked at
 
 
 def scrub(text: str, *secrets: str) -> str:
@@ -18,8 +17,7 @@ def scrub(text: str, *secrets: str) -> str:
     for secret in filter(None, secrets):
         text = text.replace(secret, "[key]")
     # Before anything is looked for: what cannot be seen would hide a number.
-    seen = text[:_READ]
-    text = "".join(character if character.isprintable() else _stand_in(character) for character in seen)
+    text = "".join(character if character.isprintable() else _stand_in(character) for character in text)
     text = _MARKUP.sub(" ", _SIGNED.sub("[link]", _LINK.sub("[link]", text)))
     text = " ".join(_DIGITS.sub("[number]", text).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

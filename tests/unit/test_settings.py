@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.settings import Settings, data_root, default_home, is_loopback, load_settings, parse_duration
@@ -188,6 +189,12 @@ def test_a_refusal_names_the_variable_and_never_its_value(home, monkeypatch, nam
     assert "sesame" not in words
     assert value not in words.split() or value == "0"
     assert "\n" not in words
+
+
+def test_not_even_an_error_that_escapes_shows_a_value(home):
+    with pytest.raises(ValidationError) as caught:
+        Settings(home=home, batch_size="open-sesame")
+    assert "sesame" not in str(caught.value)
 
 
 def test_secrets_are_not_in_what_settings_look_like(home, monkeypatch):
