@@ -474,7 +474,12 @@ def test_every_call_has_a_connection_of_its_own():
         await provider.task(TASK_ID)
         await provider.task(TASK_ID)
 
-    with RawServer(http(200, TASK, Connection="keep-alive")) as server:
+    def patient(connection):
+        while True:
+            read_request(connection)
+            connection.sendall(http(200, TASK, Connection="keep-alive"))
+
+    with RawServer(patient) as server:
         ask(server.url, twice)
         assert server.connections == 2
 
@@ -933,6 +938,7 @@ TELLTALES = [
     pytest.param(f'["{KEY}", "{NUMBER}", "{LINK}"]', id="a list"),
     pytest.param(f'{{"link": "{LINK}"}}'.replace("/", "\\/"), id="escaped slashes"),
     pytest.param(f'{{"link": "{LINK}"}}'.replace("/", "\\u002f"), id="escaped characters"),
+    pytest.param(f'["{KEY}"]'.replace("-", "\\u002d"), id="an escaped key"),
     pytest.param(f"<p>{KEY}<br>{NUMBER}</p><a href='{LINK}'>{LINK}</a>", id="a page"),
     pytest.param(f"{KEY} {NUMBER} {LINK}", id="text"),
     pytest.param("numbers: 41 79 123 45 67, +41-79-123-45-67, (079) 123 45 67", id="numbers in groups"),

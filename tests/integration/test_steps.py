@@ -789,6 +789,13 @@ def whole_zip(text="Number,telegram\n"):
     return file.getvalue()
 
 
+def damaged_zip(text):
+    """Another checksum in its directory than its bytes have."""
+    content = bytearray(whole_zip(text))
+    content[content.index(b"PK\x01\x02") + 16] ^= 0xFF
+    return bytes(content)
+
+
 @pytest.mark.parametrize("layout", ["folder", "bare_csv", "bare_xlsx", "junk"])
 def test_archive_is_stored_once_as_received(bench, layout):
     with submitted(bench, layout=layout):
@@ -910,6 +917,7 @@ def storing(bench, *answers):
         pytest.param(whole_zip()[:-30], id="a ZIP without its end"),
         pytest.param(whole_zip()[:60], id="the head of a ZIP"),
         pytest.param(b"PK\x03\x04", id="four bytes"),
+        pytest.param(damaged_zip("+41790000001,yes"), id="a ZIP with another checksum"),
     ],
 )
 def test_what_is_no_archive_is_not_kept(bench, body):
@@ -934,7 +942,7 @@ def encrypted_zip():
     "body",
     [
         pytest.param(whole_zip(), id="a ZIP"),
-        pytest.param(whole_zip("0" * 1_000_000), id="a ZIP that swells"),
+        pytest.param(damaged_zip("0" * 1_000_000), id="a ZIP that swells, and is not read to check it"),
         pytest.param(encrypted_zip(), id="a ZIP with a password"),
         pytest.param(b"Number,telegram\n+41790000001,yes\n", id="a CSV"),
         pytest.param(b"\xef\xbb\xbfNumber,telegram\n", id="a CSV with a BOM"),
