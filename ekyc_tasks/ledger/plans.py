@@ -98,6 +98,17 @@ class Plans:
             )
             return [read(Batch, row) for row in rows]
 
+    def answered_for(self, file_id: str) -> list[Batch]:
+        """Loaded batches that carried numbers of this file, as its own or another's, however long ago."""
+        linked = select(file_batches.c.batch_id).where(file_batches.c.file_id == file_id)
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                select(batches)
+                .where(batches.c.batch_id.in_(linked), batches.c.state == BatchState.LOADED)
+                .order_by(batches.c.batch_id)
+            )
+            return [read(Batch, row) for row in rows]
+
     def own_batches(self, file_ids: Collection[str]) -> dict[str, list[str]]:
         """The batches that carry numbers of these files already, abandoned ones left out."""
         with self._store.reading() as connection:

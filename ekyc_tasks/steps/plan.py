@@ -196,11 +196,15 @@ class Planner:
 
     def _planned(self, taken: Sequence[_Taken]) -> Plan:
         asked = self._asked()
+        numbers = self._numbers_of(asked)
         own = self._ledger.plans.own_batches([each.file.file_id for each in taken])
         do_not_send = self._do_not_send()
         sorted_out = [
             fates.sort_out(
-                each.keys, asked, do_not_send=do_not_send, own_batches=own.get(each.file.file_id, ())
+                each.keys,
+                self._with_answers_for(each.file, asked, numbers),
+                do_not_send=do_not_send,
+                own_batches=own.get(each.file.file_id, ()),
             )
             for each in taken
         ]
@@ -225,15 +229,26 @@ class Planner:
                 self._remove(each.arrival)
         return Plan(files=tuple(files), new_batches=tuple(batch.batch_id for batch in new_batches))
 
-    def _asked(self) -> pl.DataFrame:
-        """Every number that must not be bought again, with the batch that says so.
-
-        From what was *sent*, not from the dataset: a number that was paid for and never answered is
-        not in there, and a batch that loads meanwhile stays what it is, a file of numbers.
-        """
+    def _asked(self) -> list[Batch]:
+        """The batches whose numbers no file may buy again."""
         fresh_for = self._policy.fresh_for
         since = self._now - fresh_for if fresh_for else None
-        batches = self._ledger.plans.asked(self._policy.task_type, since=since)
+        return self._ledger.plans.asked(self._policy.task_type, since=since)
+
+    def _with_answers_for(
+        self, file: LandedFile, asked: Sequence[Batch], numbers: pl.DataFrame
+    ) -> pl.DataFrame:
+        """A file that is planned again buys nothing twice, be its answers fresh or not."""
+        listed = {batch.batch_id for batch in asked}
+        more = [
+            batch for batch in self._ledger.plans.answered_for(file.file_id) if batch.batch_id not in listed
+        ]
+        return pl.concat([numbers, self._numbers_of(more)]) if more else numbers
+
+    def _numbers_of(self, batches: Sequence[Batch]) -> pl.DataFrame:
+        """`fates.ASKED_SCHEMA`, from what was *sent*, not from the dataset: a number that was paid for
+        and never answered is not in there, and a batch that loads meanwhile stays a file of numbers.
+        """
         frames = [
             pl.DataFrame({"key": self._sent(batch)}).with_columns(
                 pl.lit(batch.batch_id).alias("batch_id"), pl.lit(batch.state in BLOCKING).alias("blocks")

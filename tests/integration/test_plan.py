@@ -312,6 +312,26 @@ def test_a_limit_cuts_the_first_batch_also_out_of_one_that_was_planned_before(of
     assert [fates(file) for file in office.ledger.history.files()] == [{"batched": 4}]
 
 
+def test_what_a_file_has_bought_it_does_not_buy_again_when_the_rest_of_it_is_planned_again(office):
+    """Not even with answers that are never fresh: that is for files which land anew."""
+    policy = replace(POLICY, first=1, fresh_for=timedelta(0))
+    office.drop("a.txt", A, B, C)
+    first, _ = office.plan(policy).new_batches
+    office.drop("b.txt", A, D)  # A is in flight
+    office.plan(replace(policy, first=None))
+    office.load(first)
+
+    again = office.plan(policy).new_batches
+
+    assert [office.sent(batch) for batch in again] == [[B], [C]]
+    assert [fates(file) for file in office.ledger.history.files()] == [
+        {"batched": 3},
+        {"in_flight": 1, "batched": 1},
+    ]
+    office.drop("c.txt", A)
+    assert [office.sent(batch) for batch in office.plan(policy).new_batches] == [[A]]
+
+
 def test_abandoned_numbers_are_planned_again_for_every_file_that_waited_for_them(office):
     office.drop("a.txt", A, B)
     [held] = office.plan().new_batches
