@@ -182,7 +182,7 @@ def number_keys(text: pl.Series) -> pl.Series:
     name = text.name
     number, key = pl.col(name), pl.col(name).cast(pl.Int64, strict=False)
     has_prefix = number.str.starts_with("0") | number.str.starts_with("+0")
-    is_plain = key.is_between(_SMALLEST_KEY, _KEY_LIMIT, closed="left") & ~has_prefix
+    is_plain = _is_in_range(key) & ~has_prefix
     keys = text.to_frame().select(pl.when(is_plain).then(key)).to_series()
     if not keys.has_nulls():
         return keys
@@ -199,7 +199,12 @@ def _untidy_keys(text: pl.Series) -> pl.Series:
         .str.replace(r"^\+?00", "")
     )
     whole = tidy.str.extract(r"^\+?([1-9]\d{5,14})(?:[.,]0+)?$").cast(pl.Int64)
-    return text.to_frame().select(pl.coalesce(whole, _power_of_ten(tidy))).to_series()
+    key = pl.coalesce(whole, _power_of_ten(tidy))
+    return text.to_frame().select(pl.when(_is_in_range(key)).then(key)).to_series()
+
+
+def _is_in_range(key: pl.Expr) -> pl.Expr:
+    return key.is_between(_SMALLEST_KEY, _KEY_LIMIT, closed="left")
 
 
 def _power_of_ten(text: pl.Expr) -> pl.Expr:

@@ -125,6 +125,14 @@ def test_reports_what_was_read_and_what_not(load):
     ]
 
 
+def test_legacy_text_is_reported(load):
+    report = load({"all.csv": DOCUMENTED.replace("pet avatar", "café").encode("cp1252")})
+    assert report.drift == (
+        "Column category has new values: café.",
+        "1 lines are not UTF-8; they were read as Windows-1252.",
+    )
+
+
 def test_lists_alone_give_verdicts_and_say_so(load):
     report = load(
         {"activated.txt": LIST, "unregistered.txt": "41798284654\n"}, numbers=[*NUMBERS, "+41798284654"]

@@ -139,6 +139,10 @@ def test_a_table_answers_by_a_column_or_by_its_name(head, verdict, answers):
         ("123456", 123456),
         ("4.17983E+10", None),  # a spreadsheet's display: digits are lost
         ("4.1E+99", None),
+        ("4.179828465E+15", None),
+        ("1.00018247E+23", None),  # 64 bits overflow into a plausible number
+        ("4.17982846512E+10", None),
+        ("4.123E+3", None),
         ("12345", None),
         ("1234567890123456", None),
         ("99999999999999999999", None),
