@@ -47,7 +47,7 @@ async def check_numbers(
         limit: Send at most this many numbers now.
         budget: Spend at most this much in this run.
     """
-    settings = load_settings(task_type=task_type, max_wait=max_wait)
+    settings = load_settings(task_type=task_type, max_wait=max_wait, budget_run=budget)
     with started_run(settings) as run:
         await plan(run, files, limit)
         async with asyncio.TaskGroup() as following:

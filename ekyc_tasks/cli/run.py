@@ -41,7 +41,9 @@ class Ending:
 
 def run_here(request: Request, progress: Progress, *, debug: bool) -> Ending:
     """Check what can be checked at once, then run."""
-    settings = load_settings(task_type=request.task_type, max_wait=request.max_wait)
+    settings = load_settings(
+        task_type=request.task_type, max_wait=request.max_wait, budget_run=request.budget
+    )
     settings.require_key()
     known_task_type(settings.task_type)
     prepare_prefect(debug=debug)

@@ -262,6 +262,11 @@ def test_a_budget_needs_a_price(home, monkeypatch, name):
     assert getattr(load_settings(), name) == Decimal(5)
 
 
+def test_a_budget_of_one_run_needs_a_price_too(home):
+    with pytest.raises(ConfigurationError, match="EKYC_PRICE_PER_10K"):
+        load_settings(budget_run=1.0)
+
+
 def test_a_batch_is_not_smaller_than_its_least(home, monkeypatch):
     assert "EKYC_MIN_BATCH" in refusal(monkeypatch, min_batch="501", batch_size="500")
 
