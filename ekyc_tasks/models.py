@@ -133,7 +133,7 @@ class Reconciliation:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What `steps.load.load_archive` made of one archive."""
+    """What `loading.load_archive` made of one archive."""
 
     counts: Reconciliation
     dataset_path: Path

@@ -30,7 +30,7 @@ from ekyc_tasks.provider import Provider, ResultHosts, Timeouts
 from ekyc_tasks.settings import Settings, load_settings
 from ekyc_tasks.steps.arrivals import settled_arrivals
 from ekyc_tasks.steps.fetch import fetch
-from ekyc_tasks.steps.load_batch import load
+from ekyc_tasks.steps.load import load
 from ekyc_tasks.steps.plan import PlanPolicy, plan
 from ekyc_tasks.steps.poll import poll
 from ekyc_tasks.steps.submit import UploadPolicy, submit

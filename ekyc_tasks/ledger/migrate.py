@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -11,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ekyc_tasks.disk import private_dir
+from ekyc_tasks.disk import locked
 from ekyc_tasks.errors import ConfigurationError
 
 _LOCK = 0x656B7963  # "ekyc": the advisory lock's number in PostgreSQL
@@ -19,9 +21,12 @@ _LOCK = 0x656B7963  # "ekyc": the advisory lock's number in PostgreSQL
 
 def migrate(engine: Engine) -> None:
     """Safe to call from many processes at once; does nothing when the ledger is up to date."""
-    _make_private(engine)
     try:
-        with engine.connect().execution_options(ekyc_writes=True) as connection, connection.begin():
+        with (
+            _alone(engine),
+            engine.connect().execution_options(ekyc_writes=True) as connection,
+            connection.begin(),
+        ):
             if engine.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             _upgrade(connection)
@@ -48,16 +53,21 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _make_private(engine: Engine) -> None:
-    """A new SQLite file is readable by its owner only (its journal takes over the mode)."""
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """A SQLite file is opened for the first time by one process: whoever comes in while another turns
+    the journal to WAL is not made to wait, but told at once that the database is locked."""
     if engine.dialect.name != "sqlite" or not engine.url.database:
+        yield
         return
     file = Path(engine.url.database)
-    try:
-        private_dir(file.parent)
-        file.touch(mode=0o600, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The ledger cannot be made in {file.parent} ({error.strerror}); "
-            "mend the folder's permissions or set EKYC_DATA_DIR."
-        ) from None
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(locked(file.with_name(f".{file.name}.lock")))
+            file.touch(mode=0o600, exist_ok=True)  # its journal takes over the mode
+        except OSError as error:
+            raise ConfigurationError(
+                f"The ledger cannot be made in {file.parent} ({error.strerror}); "
+                "mend the folder's permissions or set EKYC_DATA_DIR."
+            ) from None
+        yield

@@ -13,7 +13,7 @@ import pytest
 from archive_files import DOCUMENTED, NUMBERS, write_zip
 
 from ekyc_tasks import dataset
-from ekyc_tasks.steps.load import load_archive
+from ekyc_tasks.loading import load_archive
 
 pytestmark = pytest.mark.integration
 

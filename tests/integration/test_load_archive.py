@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 from archive_files import DOCUMENTED, HEADER, NUMBERS, workbook_bytes, zip_bytes
 
+from ekyc_tasks import loading
 from ekyc_tasks.archive import text
 from ekyc_tasks.errors import ArchiveError, ConfigurationError, LoadFailed
+from ekyc_tasks.loading import load_archive
 from ekyc_tasks.models import ArchiveLimits, Reconciliation
 from ekyc_tasks.reconcile import Reconciler
-from ekyc_tasks.steps import load as load_step
-from ekyc_tasks.steps.load import load_archive
 
 pytestmark = pytest.mark.integration
 
@@ -317,10 +317,8 @@ def test_limits_are_handed_down(load):
 @pytest.mark.parametrize("lost", ["row", "flag"])
 def test_accounts_that_contradict_each_other_publish_nothing(load, tmp_path, monkeypatch, lost):
     if lost == "row":  # the writer drops one
-        add = load_step.dataset.ParquetFile.add
-        monkeypatch.setattr(
-            load_step.dataset.ParquetFile, "add", lambda self, frame: add(self, frame.slice(1))
-        )
+        add = loading.dataset.ParquetFile.add
+        monkeypatch.setattr(loading.dataset.ParquetFile, "add", lambda self, frame: add(self, frame.slice(1)))
     else:  # the reconciler forgets to mark one as answered
         sort = Reconciler.sort
 
@@ -336,14 +334,14 @@ def test_accounts_that_contradict_each_other_publish_nothing(load, tmp_path, mon
 
 
 def test_a_crash_between_the_two_files_leaves_the_dataset_untouched(load, tmp_path, monkeypatch):
-    publish = load_step.dataset.publish
+    publish = loading.dataset.publish
 
     def dies(staged, final):
         if "warehouse" in final.parts:
             raise KeyboardInterrupt
         publish(staged, final)
 
-    monkeypatch.setattr(load_step.dataset, "publish", dies)
+    monkeypatch.setattr(loading.dataset, "publish", dies)
     with pytest.raises(KeyboardInterrupt):
         load({"all.csv": DIRTY})
     assert [path.parts[-3] for path in tmp_path.rglob("*.parquet")] == ["quarantine"]

@@ -32,6 +32,7 @@ LAYERS = [
             "ekyc_tasks.landing",
             "ekyc_tasks.lease",
             "ekyc_tasks.ledger",
+            "ekyc_tasks.loading",
             "ekyc_tasks.money",
             "ekyc_tasks.normalize",
             "ekyc_tasks.numbers",
@@ -66,7 +67,7 @@ KEEPERS = {
 
 # Who must not know whom. The rooms of this list know neither the ledger nor the provider nor settings.
 BY_THEMSELVES = [
-    "archive", "cadence", "dataset", "disk", "fates", "folders", "landing", "money", "normalize", "numbers",
+    "archive", "cadence", "dataset", "disk", "fates", "folders", "landing", "loading", "money", "normalize", "numbers",
     "packing", "reconcile", "scrub", "task_types",
 ]  # fmt: skip
 STRANGERS = [
