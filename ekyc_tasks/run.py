@@ -60,6 +60,10 @@ class Run:
             return await work
         except EkycError as error:
             self.note(str(error), error.exit_code, batch_id=batch_id)
+        except OSError as error:  # a full disk, a lost permission: the file's fault, not this program's
+            where = f" ({error.filename})" if error.filename else ""
+            what = error.strerror or type(error).__name__
+            self.note(f"{what}{where}: mend that; the next run goes on", 2, batch_id=batch_id)
         except Exception as error:  # a defect met by one batch must not stop the others
             log.exception("A defect of this program")
             self.note(

@@ -67,8 +67,8 @@ KEEPERS = {
 
 # Who must not know whom. The rooms of this list know neither the ledger nor the provider nor settings.
 BY_THEMSELVES = [
-    "archive", "cadence", "dataset", "disk", "fates", "folders", "landing", "loading", "money", "normalize", "numbers",
-    "packing", "reconcile", "scrub", "task_types",
+    "archive", "cadence", "dataset", "disk", "fates", "folders", "landing", "loading", "money", "normalize",
+    "numbers", "packing", "reconcile", "scrub", "task_types",
 ]  # fmt: skip
 STRANGERS = [
     ("provider", ["ledger", "spool"]),
