@@ -16,6 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, event, text
 
+from ekyc_tasks.disk import locked
 from ekyc_tasks.errors import ConfigurationError, LeaseLost, LedgerError, NoMoney
 from ekyc_tasks.ledger import LandedFile, Link, NewBatch, connect_ledger, open_ledger
 from ekyc_tasks.ledger.tables import metadata
@@ -867,6 +868,18 @@ def test_nothing_of_a_transaction_that_fails_is_kept(ledger):
     event.remove(store.engine, "commit", fail)
     assert (ledger.history.batch("batch").state, told(ledger)) == (PLANNED, [(None, PLANNED)])
     assert ledger.uploads.of_batch("batch") == []
+
+
+def test_who_opens_a_ledger_waits_while_another_does(tmp_path, url):
+    """Turning a new file's journal to WAL is the one thing that SQLite does not wait for."""
+    opening = threading.Thread(target=lambda: open_ledger(url).close())
+    with locked(tmp_path / ".ledger.db.lock"):
+        opening.start()
+        opening.join(0.1)
+        assert opening.is_alive()
+        assert not (tmp_path / "ledger.db").exists()
+    opening.join(20)
+    assert (tmp_path / "ledger.db").exists()
 
 
 def test_many_processes_may_open_a_new_ledger_at_once(tmp_path):
