@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TypeVar
 from ekyc_tasks import spool
 from ekyc_tasks.disk import private_dir
 from ekyc_tasks.errors import ConfigurationError, EkycError
+from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.lease import run_lease
 from ekyc_tasks.ledger import Ledger, open_ledger
 from ekyc_tasks.models import BatchState
@@ -85,15 +87,7 @@ class Run:
 def started_run(settings: Settings) -> Iterator[Run]:
     """Open the ledger under a lease, bring the spool home, hold what dead runs left, claim the rest."""
     folder = settings.folder
-    try:
-        private_dir(folder.root)
-        if settings.landing_dir is None:
-            private_dir(folder.landing)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The data folder {folder.root} cannot be made ({error.strerror}); "
-            "mend its permissions or set EKYC_DATA_DIR."
-        ) from None
+    _prepare(folder, with_landing=settings.landing_dir is None)
     with (
         open_ledger(settings.ledger_address) as ledger,
         run_lease(ledger, runs=folder.runs, lease=settings.lease) as run_id,
@@ -103,3 +97,18 @@ def started_run(settings: Settings) -> Iterator[Run]:
         ledger.runs.left_behind(run_id)
         ledger.runs.claimed(run_id)
         yield Run(run_id, settings.task_type, ledger, until=datetime.now(UTC) + settings.max_wait)
+
+
+def _prepare(folder: DataFolder, *, with_landing: bool) -> None:
+    """A landing folder of its own place is not made: not being there, it may be not mounted."""
+    try:
+        for place in (folder.root, folder.staging, folder.spool, folder.runs):
+            private_dir(place)
+            tempfile.TemporaryFile(dir=place).close()
+        if with_landing:
+            private_dir(folder.landing)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The data folder {folder.root} cannot be written to ({error.strerror}); "
+            "mend its permissions or set EKYC_DATA_DIR."
+        ) from None
