@@ -8,6 +8,7 @@ for submit (only where nothing was charged), fetch and load; the poll loop for H
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,9 @@ from ekyc_tasks.steps.poll import poll
 from ekyc_tasks.steps.submit import UploadPolicy, submit
 
 _CLOCK = SystemClock()
+# Shown in the Prefect UI when PREFECT_LOGGING_EXTRA_LOGGERS names it: ids and counts only.
+log = logging.getLogger("ekyc_tasks")
+log.setLevel(logging.INFO)
 
 
 class PlanCounts(TypedDict):
@@ -101,6 +105,8 @@ async def plan_files(run_id: str, files: list[str] | None, task_type: str, limit
         done = await plan(
             found.settled, run_id=run_id, ledger=ledger, folder=folder, policy=policy, clock=_CLOCK
         )
+        for file in done.files:
+            log.info("%s: %s lines, %s numbers to send", file.name, f"{file.lines:,}", f"{file.batched:,}")
         return PlanCounts(
             files=len(done.files),
             new_batches=len(done.new_batches),
@@ -127,7 +133,7 @@ async def submit_batch(batch_id: str, run_id: str, until: datetime, budget: floa
             budget=Budget(run=limit, day=settings.budget_day, month=settings.budget_month),
         )
         async with _provider(settings) as provider:
-            return await submit(
+            state = await submit(
                 batch_id,
                 run_id=run_id,
                 ledger=ledger,
@@ -137,6 +143,8 @@ async def submit_batch(batch_id: str, run_id: str, until: datetime, budget: floa
                 clock=_CLOCK,
                 until=until,
             )
+        log.info("Batch %s is %s", batch_id, state)
+        return state
 
 
 @task(name="poll", task_run_name="poll {batch_id}", retry_condition_fn=_retried_on(), **_PLAIN, **_RETRIES)
@@ -187,7 +195,7 @@ async def fetch_batch(batch_id: str, run_id: str) -> bool:
 @task(name="load", task_run_name="load {batch_id}", retry_condition_fn=_retried_on(), **_PLAIN, **_RETRIES)
 async def load_batch(batch_id: str, run_id: str) -> None:
     with _opened() as (settings, ledger):
-        await asyncio.to_thread(
+        report = await asyncio.to_thread(
             load,
             batch_id,
             run_id=run_id,
@@ -195,3 +203,15 @@ async def load_batch(batch_id: str, run_id: str) -> None:
             folder=settings.folder,
             limits=settings.archive_limits,
         )
+    if report is not None:
+        log.info(
+            "Batch %s: %s rows accepted, %s quarantined, %s numbers missing; dialect %s, read %s",
+            batch_id,
+            f"{report.counts.accepted:,}",
+            f"{report.counts.quarantined:,}",
+            f"{report.counts.missing:,}",
+            report.dialect,
+            ", ".join(report.members_read) or "the file itself",
+        )
+        for sentence in report.drift:
+            log.info("Batch %s: %s", batch_id, sentence)

@@ -1,10 +1,31 @@
-"""Prefect's own settings for a run at the terminal; they must stand before Prefect is imported."""
+"""Logging and Prefect's own settings at the terminal; they must stand before Prefect is imported."""
 
 from __future__ import annotations
 
+import logging
 import os
 
+from rich.console import Console
+
 _CONSOLES = ("CONSOLE", "CONSOLE_FLOW_RUNS", "CONSOLE_TASK_RUNS")
+
+
+class _Sentences(logging.Handler):
+    """Our warnings as sentences between the progress line and the tables; tracebacks are for `--debug`."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(record.getMessage(), markup=False, highlight=False)
+
+
+def prepare_logging(console: Console, *, debug: bool) -> None:
+    if debug:
+        logging.basicConfig(level=logging.INFO)
+    else:
+        logging.getLogger("ekyc_tasks").addHandler(_Sentences(console))
 
 
 def prepare_prefect(*, debug: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ekyc_tasks.cli.prefect_env import prepare_prefect
+from ekyc_tasks.cli.prefect_env import prepare_logging, prepare_prefect
 from ekyc_tasks.cli.terminal import Progress, funnel_table
 from ekyc_tasks.errors import EkycError
 from ekyc_tasks.ledger import open_ledger
@@ -46,6 +46,7 @@ def run_here(request: Request, progress: Progress, *, debug: bool) -> Ending:
     )
     settings.require_key()
     known_task_type(settings.task_type)
+    prepare_logging(progress.console, debug=debug)
     prepare_prefect(debug=debug)
     began = datetime.now(UTC)
     with open_ledger(settings.ledger_address) as ledger, progress.following(ledger, began):

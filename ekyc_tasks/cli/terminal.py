@@ -160,7 +160,7 @@ class Progress:
     """A line on stderr that is redrawn by a thread; plain lines where nothing can be redrawn."""
 
     def __init__(self, console: Console, words: str) -> None:
-        self._console = console
+        self.console = console
         self._words = words
         self._began = time.monotonic()
         self._ledger: Ledger | None = None
@@ -187,10 +187,10 @@ class Progress:
 
     @contextmanager
     def shown(self) -> Iterator[Progress]:
-        if self._console.is_terminal:
+        if self.console.is_terminal:
             with Live(
                 get_renderable=self._spinner,
-                console=self._console,
+                console=self.console,
                 refresh_per_second=_REFRESH,
                 transient=True,
             ):
@@ -218,7 +218,7 @@ class Progress:
 
     def _write_lines(self, stop: threading.Event) -> None:
         while True:
-            self._console.print(self.line(), highlight=False)
+            self.console.print(self.line(), highlight=False)
             if stop.wait(_PLAIN_EVERY):
                 return
 
