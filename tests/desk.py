@@ -13,10 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ekyc_tasks.sandbox import Sandbox
+from ekyc_tasks.sandbox import Sandbox, SandboxOptions
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+
+
+NUMBERS = [f"+4179828{index:04}" for index in range(4000, 4600)]
+
+
+def chaotic(*script: str, **options: Any) -> SandboxOptions:
+    return SandboxOptions(**{"processing_seconds": 1.0, "pending_seconds": 0.2, **options}, chaos=script)
 
 
 def wait_until(condition: Callable[[], Any], *, seconds: float = 60.0, what: str = "the condition") -> Any:

@@ -8,17 +8,9 @@ import signal
 import duckdb
 import polars as pl
 import pytest
-from desk import wait_until
-
-from ekyc_tasks.sandbox import SandboxOptions
+from desk import NUMBERS, chaotic, wait_until
 
 pytestmark = pytest.mark.flow
-
-NUMBERS = [f"+4179828{index:04}" for index in range(4000, 4600)]
-
-
-def chaotic(*script: str, **options) -> SandboxOptions:
-    return SandboxOptions(**{"processing_seconds": 1.0, "pending_seconds": 0.2, **options}, chaos=script)
 
 
 def dataset(desk) -> pl.DataFrame:
