@@ -75,9 +75,9 @@ class ParquetFile:
         self._schema = arrow_schema(schema)
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
-        open_private(path).close()
+        self._file = open_private(path)  # not by its name, which pyarrow takes for a URI and for UTF-8
         self._writer = pq.ParquetWriter(
-            path,
+            self._file,
             self._schema,
             compression="zstd",
             compression_level=1,
@@ -109,9 +109,10 @@ class ParquetFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None and self._waiting_rows:
-            self._write(self._waiting_rows)
-        self._writer.close()
+        with self._file:
+            if kind is None and self._waiting_rows:
+                self._write(self._waiting_rows)
+            self._writer.close()
 
 
 def withdraw(final: Path) -> None:

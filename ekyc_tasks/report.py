@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger
-from ekyc_tasks.models import BatchState
+from ekyc_tasks.models import BatchState, LoadReport
 from ekyc_tasks.run import Problem, Run
 
 _HELD = "Held"
@@ -221,6 +221,27 @@ def batch_document(ledger: Ledger, batch_id: str) -> dict[str, Any]:
             for link in ledger.history.links(batch_id=batch_id)
         ],
     }
+
+
+def load_document(batch_id: str, task_type: str, checked_at: datetime, report: LoadReport) -> dict[str, Any]:
+    """What one archive became, as plain data: names of members and columns, counts, paths."""
+    return {
+        "batch_id": batch_id,
+        "task_type": task_type,
+        "checked_at": checked_at.isoformat(),
+        "dialect": report.dialect,
+        "counts": {**asdict(report.counts), "quarantined": report.counts.quarantined},
+        "members_read": list(report.members_read),
+        "members_left_aside": [{"name": name, "why": why} for name, why in report.members_left_aside],
+        "drift": list(report.drift),
+        "dataset": printable(str(report.dataset_path)),
+        "quarantine": printable(str(report.quarantine_path)) if report.quarantine_path else None,
+    }
+
+
+def printable(text: str) -> str:
+    """Fit for any terminal: a path on disk may hold bytes that are no text."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _plain(record: LandedFile | Batch, names: Iterable[str]) -> dict[str, Any]:

@@ -99,19 +99,19 @@ def open_members(path: Path, limits: ArchiveLimits) -> Iterator[tuple[Member, ..
     """
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-        yield _members(file, path, head, limits)
+        yield _members(file, shown(path.name), head, limits)
 
 
-def _members(file: BinaryIO, path: Path, head: bytes, limits: ArchiveLimits) -> tuple[Member, ...]:
+def _members(file: BinaryIO, name: str, head: bytes, limits: ArchiveLimits) -> tuple[Member, ...]:
     if not head:
-        raise ArchiveError(f"{path.name} is empty")
+        raise ArchiveError(f"{name} is empty")
     if is_zip(head) and not is_workbook(head):
-        return zip_members(file, path.name, limits)
+        return zip_members(file, name, limits)
     if kind := foreign(head):
-        raise ArchiveError(f"{path.name} is {kind}, not a result archive")
+        raise ArchiveError(f"{name} is {kind}, not a result archive")
     if is_gzip(head):
-        return (Member(path.name, lambda: _gunzipped(file, path.name, limits)),)
-    return (Member(path.name, lambda: _plain(file, path.name, limits)),)
+        return (Member(name, lambda: _gunzipped(file, name, limits)),)
+    return (Member(name, lambda: _plain(file, name, limits)),)
 
 
 def _plain(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:

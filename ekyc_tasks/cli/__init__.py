@@ -119,6 +119,26 @@ def resolve(
 
 
 @app.command()
+def normalize(
+    archive: Annotated[Path, typer.Argument(help="A result archive: ZIP, CSV, XLSX or gzip.")],
+    to: Annotated[Path, typer.Option("--out", help="Folder for the dataset and the quarantine.")],
+    numbers: Annotated[
+        Path | None, typer.Option(help="What was sent, one number a line; default: all that came back.")
+    ] = None,
+    task_type: Annotated[str | None, typer.Option(help="The provider's check, such as tg_avatar.")] = None,
+    checked_at: Annotated[
+        str | None, typer.Option(help="When the answers were made; default: the file's time.")
+    ] = None,
+    task_id: Annotated[str, typer.Option(help="The provider's task, if you know it.")] = "",
+    as_json: Json = False,
+) -> None:
+    """The load step alone, on any archive: dataset, quarantine, counts; needs no key and no ledger."""
+    from ekyc_tasks.cli.normalize import Request, normalize
+
+    normalize(Request(archive, to, numbers, task_type, checked_at, task_id), out, as_json=as_json)
+
+
+@app.command()
 def sandbox(
     port: Annotated[int, typer.Option(help="Port of the API; 0: any free one.")] = 8765,
     storage_port: Annotated[int, typer.Option(help="Port of the results; 0: any free one.")] = 0,

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
 from ekyc_tasks.errors import LedgerError
 from ekyc_tasks.models import BatchState
@@ -52,6 +53,16 @@ _FUNNEL_ROWS: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
             ("cell_issues", "cells that were no value"),
         ),
     ),
+)
+_ACCOUNTS = (
+    ("sent", "submitted"),
+    ("returned", "returned"),
+    ("accepted", "accepted"),
+    ("unreadable", "unreadable"),
+    ("unexpected", "unexpected"),
+    ("repeated", "duplicate"),
+    ("missing", "missing"),
+    ("bad cells", "cell_issues"),
 )
 _ALWAYS = {
     "files",
@@ -108,6 +119,25 @@ def status_tables(document: dict[str, Any]) -> Iterator[Table]:
             batch["task_id"] or "",
         )
     yield batches
+
+
+def load_tables(document: dict[str, Any]) -> Iterator[Table]:
+    """What one archive became: accounts, members, and what was unlike the contract."""
+    counts = document["counts"]
+    title = f"{document['task_type']}, batch {document['batch_id']}, dialect {document['dialect']}"
+    accounts = _table(title, *_right(*(label for label, _ in _ACCOUNTS)))
+    accounts.add_row(*(f"{counts[name]:,}" for _, name in _ACCOUNTS))
+    yield accounts
+    members = _table("Members", "member", "")
+    for name in document["members_read"]:
+        members.add_row(Text(name), "read")
+    for each in document["members_left_aside"]:
+        members.add_row(Text(each["name"]), Text(f"left aside: {each['why']}"))
+    yield members
+    drift = _table("Unlike the contract", "")
+    for sentence in document["drift"]:
+        drift.add_row(Text(sentence))
+    yield drift
 
 
 def batch_tables(document: dict[str, Any]) -> Iterator[Table]:

@@ -1,0 +1,125 @@
+"""`ekyc normalize`: the load step alone, on any archive, with the code of the flow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from ekyc_tasks.cli.terminal import load_tables
+from ekyc_tasks.disk import sha256_of
+from ekyc_tasks.errors import ConfigurationError, InputError
+from ekyc_tasks.folders import DataFolder
+from ekyc_tasks.loading import load_archive
+from ekyc_tasks.report import load_document, printable
+from ekyc_tasks.settings import load_settings
+from ekyc_tasks.task_types import task_type as known_task_type
+
+_ID_LENGTH = 16
+_LONGEST_TASK_ID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for at the command line; None: the default of `ekyc normalize`."""
+
+    archive: Path
+    out: Path
+    numbers: Path | None = None
+    task_type: str | None = None
+    checked_at: str | None = None
+    task_id: str = ""
+
+
+def normalize(request: Request, out: Console, *, as_json: bool) -> None:
+    """Load one file into the folder ``request.out``, and say what came of it."""
+    settings = load_settings(task_type=request.task_type)
+    known_task_type(settings.task_type)
+    archive = existing(request.archive)
+    numbers = None if request.numbers is None else existing(request.numbers)
+    folder = DataFolder(request.out, landing=request.out / "landing", warehouse=request.out / "warehouse")
+    checked_at = moment(request.checked_at) if request.checked_at else moment_of(archive)
+    task_id = _task_id(request.task_id)
+    try:
+        batch_id = short_id(archive)
+        report = load_archive(
+            archive,
+            numbers=numbers,
+            task_type=settings.task_type,
+            batch_id=batch_id,
+            task_id=task_id,
+            checked_at=checked_at,
+            warehouse=folder.warehouse,
+            quarantine=folder.quarantine,
+            staging=folder.staging,
+            limits=settings.archive_limits,
+        )
+    except OSError as error:
+        where = printable(str(error.filename or request.out))
+        raise ConfigurationError(
+            f"{where}: {error.strerror or 'it cannot be used'}; mend that, or name another folder with --out."
+        ) from None
+    document = load_document(batch_id, settings.task_type, checked_at, report)
+    show(document, out, as_json=as_json)
+
+
+def show(document: dict[str, object], out: Console, *, as_json: bool) -> None:
+    if as_json:
+        out.print_json(json.dumps(document), ensure_ascii=True)
+        return
+    for table in load_tables(document):
+        if table.row_count:
+            out.print(table)
+            out.print()
+    for name in ("dataset", "quarantine"):
+        if document[name]:
+            out.print(f"{name}: {document[name]}", markup=False, highlight=False)
+
+
+def existing(path: Path) -> Path:
+    """A file that can be opened; a device or a pipe might never end."""
+    try:
+        if not path.is_file():
+            raise InputError(
+                f"{printable(str(path))} is no file; name a result archive or a list of numbers."
+            )
+        path.open("rb").close()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "its name cannot be used"
+        raise InputError(f"{printable(str(path))} cannot be read ({why}).") from None
+    return path
+
+
+def short_id(archive: Path) -> str:
+    """The same bytes get the same id, whatever they are called."""
+    return sha256_of(archive)[:_ID_LENGTH]
+
+
+def moment(text: str) -> datetime:
+    """``2026-01-02T03:04:05Z``, or with any offset; without one it is UTC."""
+    try:
+        given = datetime.fromisoformat(text)
+        return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ConfigurationError(
+            "--checked-at is no time; write it as 2026-01-02T03:04:05Z or 2026-01-02."
+        ) from None
+
+
+def moment_of(file: Path) -> datetime:
+    """When the file was written last, to the second: copies keep no finer time everywhere."""
+    try:
+        return datetime.fromtimestamp(int(file.stat().st_mtime), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ConfigurationError(
+            f"{printable(str(file))} has a time that cannot be; say when it was made with --checked-at."
+        ) from None
+
+
+def _task_id(text: str) -> str:
+    if len(text) > _LONGEST_TASK_ID or not text.isprintable():
+        raise ConfigurationError(f"--task-id is at most {_LONGEST_TASK_ID} printable characters.")
+    return text

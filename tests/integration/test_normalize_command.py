@@ -1,0 +1,185 @@
+"""`ekyc normalize`: one file in, a data folder out; sentences and exit codes, whatever the file holds."""
+
+from __future__ import annotations
+
+import json
+import os
+from hashlib import sha256
+
+import polars as pl
+import pytest
+from archive_files import DOCUMENTED, HEADER, NUMBERS, workbook_bytes, zip_bytes
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ekyc_tasks.cli import main
+from ekyc_tasks.cli.normalize import moment, moment_of
+from ekyc_tasks.errors import ConfigurationError
+
+pytestmark = pytest.mark.integration
+
+DIRTY = DOCUMENTED + "+41798284652,no,,,,,,\nrubbish,no,,,,,,\n+41798284654,yes,,old,,,,\n"
+
+
+@pytest.fixture
+def ekyc(monkeypatch, tmp_path, capsys):
+    """The command line in this process: exit code, what went to stdout, what went to stderr."""
+    monkeypatch.setenv("EKYC_HOME", str(tmp_path / "home"))
+    for name in [name for name in os.environ if name.startswith("EKYC_") and name != "EKYC_HOME"]:
+        monkeypatch.delenv(name)
+
+    def run(*words):
+        monkeypatch.setattr("sys.argv", ["ekyc", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "result.zip"
+    path.write_bytes(zip_bytes({"t/all.csv": DIRTY, "t/activated.txt": "\n".join(NUMBERS)}))
+    os.utime(path, (1_767_323_045, 1_767_323_045))  # 2026-01-02 03:04:05 UTC
+    return path
+
+
+def test_the_folder_has_the_layout_of_the_data_folder(ekyc, archive, tmp_path):
+    code, said, _ = ekyc("normalize", archive, "--out", tmp_path / "o", "--json")
+    document = json.loads(said)
+    batch_id = sha256(archive.read_bytes()).hexdigest()[:16]
+    dataset = tmp_path / "o" / "warehouse" / "tg_avatar" / "checked_date=2026-01-02" / f"{batch_id}.parquet"
+    quarantine = tmp_path / "o" / "quarantine" / "tg_avatar" / f"{batch_id}.parquet"
+    assert code == 0
+    assert sorted((tmp_path / "o").rglob("*.parquet")) == sorted([dataset, quarantine])
+    assert (document["dataset"], document["quarantine"]) == (str(dataset), str(quarantine))
+    assert document["counts"] == {
+        "submitted": 4, "returned": 6, "accepted": 4, "unreadable": 1, "unexpected": 0, "duplicate": 1,
+        "missing": 0, "cell_issues": 1, "quarantined": 2,
+    }  # fmt: skip
+    assert document["members_read"] == ["t/all.csv"]
+    assert document["members_left_aside"] == [
+        {"name": "t/activated.txt", "why": "the rows of t/all.csv again"}
+    ]
+    assert (document["batch_id"], document["dialect"]) == (batch_id, "documented")
+    assert document["drift"] == ["Column age has 1 cells that are not an age."]
+    rows = pl.read_parquet(dataset, hive_partitioning=False)
+    assert set(rows["batch_id"]) == {batch_id}
+    assert str(rows["checked_at"][0]) == "2026-01-02 03:04:05+00:00"
+
+
+def test_the_same_as_tables(ekyc, archive, tmp_path):
+    code, said, _ = ekyc("normalize", archive, "--out", tmp_path / "o")
+    assert code == 0
+    assert "dialect documented" in said
+    assert "left aside: the rows of t/all.csv again" in said
+    assert "Column age has 1 cells" in said
+    assert "checked_date=2026-01-02" in said
+    assert NUMBERS[0] not in said
+
+
+def test_what_was_sent_when_and_as_what_can_be_said(ekyc, archive, tmp_path):
+    sent = tmp_path / "sent.txt"
+    sent.write_text("+41798284651\n+41798284659\n")
+    words = ["--numbers", sent, "--task-type", "tg", "--checked-at", "2026-03-01", "--task-id", "d4g"]
+    code, said, _ = ekyc("normalize", archive, "--out", tmp_path / "o", "--json", *words)
+    document = json.loads(said)
+    assert code == 0
+    assert (document["counts"]["submitted"], document["counts"]["missing"]) == (2, 1)
+    rows = pl.read_parquet(document["dataset"], hive_partitioning=False)
+    assert rows.columns[:3] == ["number", "calling_code", "telegram"]
+    assert rows["task_id"].to_list() == ["d4g"]
+    assert "checked_date=2026-03-01" in document["dataset"]
+
+
+def test_a_second_time_changes_no_byte(ekyc, archive, tmp_path):
+    def files():
+        return {path: path.read_bytes() for path in (tmp_path / "o").rglob("*.parquet")}
+
+    ekyc("normalize", archive, "--out", tmp_path / "o")
+    before = files()
+    assert ekyc("normalize", archive, "--out", tmp_path / "o")[0] == 0
+    assert files() == before
+    assert len(before) == 2
+
+
+@pytest.fixture
+def desk(ekyc, archive, tmp_path, monkeypatch):
+    monkeypatch.chdir(archive.parent)
+    return ekyc, tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["normalize", "nowhere.zip", "--out", "o"], 5, "nowhere.zip is no file"),
+        (["normalize", ".", "--out", "o"], 5, "is no file"),
+        (["normalize", "/dev/zero", "--out", "o"], 5, "is no file"),
+        (["normalize", "result.zip", "--out", "o", "--numbers", "nowhere"], 5, "nowhere is no file"),
+        (["normalize", "result.zip", "--out", "o", "--numbers", "result.zip"], 3, "no E.164 numbers"),
+        (["normalize", "result.zip", "--out", "result.zip"], 2, "--out"),
+        (["normalize", "result.zip", "--out", "o", "--task-type", "x"], 2, "Use one of"),
+        (["normalize", "result.zip", "--out", "o", "--checked-at", "noon"], 2, "--checked-at is no time"),
+        (["normalize", "result.zip", "--out", "o", "--checked-at", "9999-12-31T23:00-09:00"], 2, "no time"),
+        (["normalize", "result.zip", "--out", "o", "--task-id", "\udcff"], 2, "--task-id"),
+        (["normalize", "result.zip", "--out", "o", "--task-type", "tg_active"], 3, "needs number and"),
+        (["normalize", "result.zip"], 2, "--out"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence_and_a_code(desk, words, code, sentence):
+    ekyc, tmp_path = desk
+    found, said, complaint = ekyc(*words)
+    assert (found, said) == (code, "")
+    assert sentence in complaint
+    assert "Traceback" not in complaint
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_time_that_cannot_be_asks_for_another(archive):
+    class Odd(type(archive)):
+        def stat(self, **_):
+            return os.stat_result([0] * 8 + [1 << 60] * 2)
+
+    with pytest.raises(ConfigurationError, match="--checked-at"):
+        moment_of(Odd(archive))
+
+
+def test_a_name_that_is_no_text_is_shown_all_the_same(ekyc, tmp_path):
+    path = tmp_path / "a\udcff\x1b.csv"
+    path.write_text(DOCUMENTED)
+    code, said, _ = ekyc("normalize", path, "--out", tmp_path / "o\udcff", "--json")
+    assert (code, json.loads(said)["members_read"]) == (0, ["a??.csv"])
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("2026-01-02", "2026-01-02T00:00:00+00:00"),
+        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05+00:00"),
+        ("2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05+00:00"),
+    ],
+)
+def test_times_are_utc_unless_they_say_otherwise(text, iso):
+    assert moment(text).isoformat() == iso
+
+
+PIECES = st.sampled_from([
+    zip_bytes({"all.csv": DOCUMENTED}), workbook_bytes([HEADER.split(",")]), HEADER.encode(), b"+41798284651",
+    b"PK\x03\x04", b"\x1f\x8b\x08\0", b",", b"\n", b'"', b"\xff\xfe", b"\0", "é".encode("utf-16"),
+])  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.one_of(st.binary(max_size=200), st.lists(st.one_of(PIECES, st.binary(max_size=9))).map(b"".join))
+)
+def test_any_bytes_at_all_end_well_or_as_a_sentence(ekyc, tmp_path, data):
+    archive = tmp_path / "any"
+    archive.write_bytes(data)
+    code, _, complaint = ekyc("normalize", archive, "--out", tmp_path / "o", "--checked-at", "2026-01-02")
+    assert code in {0, 3}
+    assert bool(code) == complaint.startswith("ekyc: Batch ")
+    assert "41798284651" not in complaint
