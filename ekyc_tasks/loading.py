@@ -59,26 +59,30 @@ def load_archive(
     warehouse: Path,
     quarantine: Path,
     staging: Path,
+    warehouse_staging: Path,
     limits: ArchiveLimits = DEFAULT_LIMITS,
 ) -> LoadReport:
     """Loads one archive, whole or not at all; the same arguments give the same bytes at the same paths.
 
     ``numbers`` is the file as sent, one ``+E164`` a line; None means that every readable number of the
-    archive counts as sent. ``checked_at`` is aware. Raises `ArchiveError` for bytes not safe to read,
+    archive counts as sent. ``checked_at`` is aware; each staging folder lies on the file system of what is
+    published from it. Raises `ArchiveError` for bytes not safe to read,
     `LoadFailed` for tables that are no answer or accounts that do not add up; both name the batch.
     """
     batch = _Batch(
         task_type=task_type_named(task_type),
         stamp=Stamp(checked_at, batch_id, task_id),
         rows_path=dataset.dataset_path(warehouse, task_type, checked_at, batch_id),
+        rows_staging=warehouse_staging,
         quarantine_path=dataset.quarantine_path(quarantine, task_type, batch_id),
+        quarantine_staging=staging,
     )
     try:
         _refuse_second_date(batch.rows_path)
         with open_members(archive, limits) as members:
             source = _source(members, batch.task_type, limits)
             submitted = source.keys() if numbers is None else _submitted(numbers)
-            return _load(source, submitted, batch, staging)
+            return _load(source, submitted, batch)
     except LoadFailed as error:
         raise type(error)(
             f"Batch {batch_id} cannot be loaded: {error}. {archive.name} is kept as received; loading it "
@@ -91,7 +95,9 @@ class _Batch:
     task_type: TaskType
     stamp: Stamp
     rows_path: Path
+    rows_staging: Path
     quarantine_path: Path
+    quarantine_staging: Path
 
 
 def _refuse_second_date(final: Path) -> None:
@@ -198,8 +204,8 @@ def _rejected(block: Block, fates: Codes, layout: Layout) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _load(source: _Source, submitted: Int64Array, batch: _Batch, staging: Path) -> LoadReport:
-    with staged(staging) as rows, staged(staging) as quarantine:
+def _load(source: _Source, submitted: Int64Array, batch: _Batch) -> LoadReport:
+    with staged(batch.rows_staging) as rows, staged(batch.quarantine_staging) as quarantine:
         stream = _streamed(source, submitted, batch, rows, quarantine)
         counts = _accounts(stream)
         if stream.quarantine.rows:

@@ -28,7 +28,9 @@ def zip_bytes(members: Members, method: int = DEFLATED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, data in members.items():
-            archive.writestr(name, data)
+            entry = zipfile.ZipInfo(name)  # without the time of now: the same members are the same bytes
+            entry.compress_type = method
+            archive.writestr(entry, data)
     return buffer.getvalue()
 
 

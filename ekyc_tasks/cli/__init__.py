@@ -139,6 +139,18 @@ def normalize(
 
 
 @app.command()
+def replay(
+    batches: Annotated[list[str] | None, typer.Argument(help="Fetched or loaded batches.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every batch that has an archive.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Load again from kept archives, free of charge; after an upgrade, or when a load failed."""
+    from ekyc_tasks.cli.replay import replay_batches
+
+    raise typer.Exit(replay_batches(batches or (), out, every=every, as_json=as_json))
+
+
+@app.command()
 def sandbox(
     port: Annotated[int, typer.Option(help="Port of the API; 0: any free one.")] = 8765,
     storage_port: Annotated[int, typer.Option(help="Port of the results; 0: any free one.")] = 0,

@@ -55,6 +55,7 @@ def normalize(request: Request, out: Console, *, as_json: bool) -> None:
             warehouse=folder.warehouse,
             quarantine=folder.quarantine,
             staging=folder.staging,
+            warehouse_staging=folder.warehouse_staging,
             limits=settings.archive_limits,
         )
     except OSError as error:

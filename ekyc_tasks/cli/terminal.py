@@ -140,6 +140,18 @@ def load_tables(document: dict[str, Any]) -> Iterator[Table]:
     yield drift
 
 
+def replay_table(documents: Sequence[dict[str, Any]]) -> Table:
+    table = _table("Loaded again", "batch", "file", *_right("accepted", "quarantined", "missing"))
+    for document in documents:
+        counts = document["counts"]
+        table.add_row(
+            document["batch_id"],
+            "another" if document["has_changed"] else "the same bytes",
+            *(f"{counts[name]:,}" for name in ("accepted", "quarantined", "missing")),
+        )
+    return table
+
+
 def batch_tables(document: dict[str, Any]) -> Iterator[Table]:
     facts = _table(f"Batch {document['batch_id']}", "what", "is")
     for name, value in document.items():

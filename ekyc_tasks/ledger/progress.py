@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import update
 
+from ekyc_tasks.ledger.runs import REPLAYABLE
 from ekyc_tasks.ledger.store import Store
 from ekyc_tasks.ledger.tables import batches
 from ekyc_tasks.models import BatchState, Reconciliation, TaskStatus
@@ -65,14 +66,32 @@ class Progress:
             )
 
     def loaded(self, batch_id: str, counts: Reconciliation, *, run_id: str) -> None:
+        self._counted(batch_id, BatchState.FETCHED, counts, why=_summary(counts), run_id=run_id)
+
+    def replayed(self, batch_id: str, counts: Reconciliation, *, run_id: str) -> None:
+        """Loaded again from its archive: LOADED stays LOADED, and the counts are those of now."""
+        why = f"loaded again: {_summary(counts)}"
+        self._counted(batch_id, BatchState.LOADED, counts, why=why, run_id=run_id)
+
+    def load_failed(self, batch_id: str, *, why: str, run_id: str) -> None:
+        """The batch stays FETCHED, or LOADED as before; the reason is in its history."""
+        with self._store.writing() as connection:
+            for state in REPLAYABLE:
+                if self._store.move(
+                    connection, batch_id, sources=[state], to=state, why=why, run_id=run_id, owned_by=run_id
+                ):
+                    return
+
+    def _counted(
+        self, batch_id: str, source: BatchState, counts: Reconciliation, *, why: str, run_id: str
+    ) -> None:
         with self._store.writing() as connection:
             self._store.move(
                 connection,
                 batch_id,
-                sources=[BatchState.FETCHED],
+                sources=[source],
                 to=BatchState.LOADED,
-                why=f"{counts.accepted:,} rows accepted, {counts.quarantined:,} quarantined, "
-                f"{counts.missing:,} numbers missing",
+                why=why,
                 run_id=run_id,
                 owned_by=run_id,
                 loaded_at=self._store.now(),
@@ -85,10 +104,9 @@ class Progress:
                 cell_issues=counts.cell_issues,
             )
 
-    def load_failed(self, batch_id: str, *, why: str, run_id: str) -> None:
-        """The batch stays FETCHED; the reason is in its history."""
-        fetched = BatchState.FETCHED
-        with self._store.writing() as connection:
-            self._store.move(
-                connection, batch_id, sources=[fetched], to=fetched, why=why, run_id=run_id, owned_by=run_id
-            )
+
+def _summary(counts: Reconciliation) -> str:
+    return (
+        f"{counts.accepted:,} rows accepted, {counts.quarantined:,} quarantined, "
+        f"{counts.missing:,} numbers missing"
+    )

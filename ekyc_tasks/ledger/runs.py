@@ -12,6 +12,7 @@ from ekyc_tasks.ledger.tables import attempts, batches, runs
 from ekyc_tasks.models import BatchState, Outcome
 
 UNFINISHED = (BatchState.PLANNED, BatchState.SUBMITTED, BatchState.FETCHED)
+REPLAYABLE = (BatchState.FETCHED, BatchState.LOADED)
 
 
 class Runs:
@@ -64,6 +65,12 @@ class Runs:
                 .order_by(batches.c.batch_id)
             )
             return [row.batch_id for row in rows]
+
+    def claimed_to_replay(self, run_id: str, batch_id: str) -> bool:
+        """Take one batch whose archive is kept; False when it is elsewhere, or a living run's."""
+        free = and_(batches.c.batch_id == batch_id, batches.c.state.in_(REPLAYABLE), self._unowned())
+        with self._store.writing() as connection:
+            return bool(connection.execute(update(batches).where(free).values(owner=run_id)).rowcount)
 
     def still_owns(self, run_id: str, batch_id: str) -> bool:
         """Asked right before the first byte of an upload: is the lease still running, and is the batch

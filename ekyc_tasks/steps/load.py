@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from ekyc_tasks.errors import LoadFailed
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ekyc_tasks.dataset import dataset_path
+from ekyc_tasks.disk import sha256_of
+from ekyc_tasks.errors import ConfigurationError, LoadFailed
 from ekyc_tasks.folders import DataFolder
-from ekyc_tasks.ledger import Ledger
+from ekyc_tasks.ledger import Batch, Ledger
 from ekyc_tasks.loading import load_archive
 from ekyc_tasks.models import ArchiveLimits, BatchState, LoadReport
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """One batch loaded again. ``has_changed``: its file in the dataset is another than before."""
+
+    batch: Batch
+    checked_at: datetime
+    report: LoadReport
+    has_changed: bool
 
 
 def load(
@@ -16,21 +32,87 @@ def load(
     batch = ledger.history.batch(batch_id)
     if batch.state is not BatchState.FETCHED or batch.checked_at is None:
         return None
+    report = _loaded(batch, run_id=run_id, ledger=ledger, folder=folder, limits=limits)
+    ledger.progress.loaded(batch_id, report.counts, run_id=run_id)
+    return report
+
+
+def replay(
+    batch_id: str, *, run_id: str, ledger: Ledger, folder: DataFolder, limits: ArchiveLimits
+) -> Replay:
+    """Load a FETCHED or LOADED batch (again) from its kept archive; the new file replaces the old one.
+
+    The same code gives the same bytes. Raises ConfigurationError for a batch that has no archive or belongs
+    to a living run, LoadFailed (what was loaded before stays as it is) for one that cannot be loaded.
+    """
+    if not ledger.runs.claimed_to_replay(run_id, batch_id):
+        raise ConfigurationError(_why_not(ledger.history.batch(batch_id)))
+    batch = ledger.history.batch(batch_id)
     try:
-        report = load_archive(
-            folder.raw_file(batch_id),
-            numbers=folder.batch_file(batch_id),
-            task_type=batch.task_type,
-            batch_id=batch_id,
-            task_id=batch.task_id or "",
-            checked_at=batch.checked_at,
-            warehouse=folder.warehouse,
-            quarantine=folder.quarantine,
-            staging=folder.staging,
-            limits=limits,
-        )
+        _require_kept(batch, folder)
     except LoadFailed as error:
         ledger.progress.load_failed(batch_id, why=str(error), run_id=run_id)
         raise
-    ledger.progress.loaded(batch_id, report.counts, run_id=run_id)
-    return report
+    before = _digest(_place(batch, folder))
+    report = _loaded(batch, run_id=run_id, ledger=ledger, folder=folder, limits=limits)
+    told = ledger.progress.loaded if batch.state is BatchState.FETCHED else ledger.progress.replayed
+    told(batch_id, report.counts, run_id=run_id)
+    return Replay(batch, _checked_at(batch), report, _digest(report.dataset_path) != before)
+
+
+def _loaded(
+    batch: Batch, *, run_id: str, ledger: Ledger, folder: DataFolder, limits: ArchiveLimits
+) -> LoadReport:
+    try:
+        return load_archive(
+            folder.raw_file(batch.batch_id),
+            numbers=folder.batch_file(batch.batch_id),
+            task_type=batch.task_type,
+            batch_id=batch.batch_id,
+            task_id=batch.task_id or "",
+            checked_at=_checked_at(batch),
+            warehouse=folder.warehouse,
+            quarantine=folder.quarantine,
+            staging=folder.staging,
+            warehouse_staging=folder.warehouse_staging,
+            limits=limits,
+        )
+    except LoadFailed as error:
+        ledger.progress.load_failed(batch.batch_id, why=str(error), run_id=run_id)
+        raise
+
+
+def _why_not(batch: Batch) -> str:
+    if batch.state in {BatchState.FETCHED, BatchState.LOADED}:
+        return f"Batch {batch.batch_id} belongs to a run that is going on; replay it when that has ended."
+    return (
+        f"Batch {batch.batch_id} is {batch.state}: only fetched and loaded batches have an archive to replay."
+    )
+
+
+def _require_kept(batch: Batch, folder: DataFolder) -> None:
+    """The archive as received and the numbers as sent, or nothing is loaded from them."""
+    kept = (
+        (folder.raw_file(batch.batch_id), batch.archive_sha256, "as received"),
+        (folder.batch_file(batch.batch_id), batch.sha256, "as sent"),
+    )
+    for path, digest, how in kept:
+        if _digest(path) != digest:
+            what = f"is not {how} any more" if path.exists() else "is gone"
+            raise LoadFailed(
+                f"Batch {batch.batch_id} cannot be loaded again: {path} {what}; restore it from a backup."
+            )
+
+
+def _place(batch: Batch, folder: DataFolder) -> Path:
+    return dataset_path(folder.warehouse, batch.task_type, _checked_at(batch), batch.batch_id)
+
+
+def _checked_at(batch: Batch) -> datetime:
+    if batch.checked_at is None:
+        raise LoadFailed(f"Batch {batch.batch_id} has no time of its answers in the ledger")
+    return batch.checked_at
+
+
+def _digest(path: Path) -> str | None:
+    return sha256_of(path) if path.exists() else None

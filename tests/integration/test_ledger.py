@@ -202,7 +202,11 @@ STARTS = {
     "failed": ({SUBMITTED}, lambda ledger: ledger.progress.failed("batch", why="gone", run_id="one")),
     "fetched": ({SUBMITTED}, fetched),
     "loaded": ({FETCHED}, lambda ledger: ledger.progress.loaded("batch", COUNTS, run_id="one")),
-    "load_failed": ({FETCHED}, lambda ledger: ledger.progress.load_failed("batch", why="x", run_id="one")),
+    "replayed": ({LOADED}, lambda ledger: ledger.progress.replayed("batch", COUNTS, run_id="one")),
+    "load_failed": (
+        {FETCHED, LOADED},
+        lambda ledger: ledger.progress.load_failed("batch", why="x", run_id="one"),
+    ),
     "released": ({PLANNED}, lambda ledger: ledger.plans.released(["batch"], why="again", run_id="one")),
     "left_behind": (set(), lambda ledger: ledger.runs.left_behind("one")),
     "adopted": ({HELD, FAILED}, lambda ledger: decided(ledger, "adopted", "task")),
@@ -230,6 +234,18 @@ def test_a_transition_starts_from_its_states_only(ledger, what, state):
     step(ledger)
     after = ledger.history.batch("batch"), told(ledger)
     assert (after != before) == (state in starts)
+
+
+def test_a_batch_to_replay_has_one_owner_and_never_a_living_runs(ledger, time):
+    walk(ledger, WAYS[LOADED])
+    ledger.runs.opened("two", host="here", lease=UPLOAD)
+    assert not ledger.runs.claimed_to_replay("two", "batch")
+    time.advance(seconds=61)
+    assert ledger.runs.claimed_to_replay("two", "batch")
+    before = told(ledger)
+    with pytest.raises(LeaseLost):
+        ledger.progress.replayed("batch", COUNTS, run_id="one")
+    assert told(ledger) == before
 
 
 def test_an_intent_is_committed_once(ledger):

@@ -45,8 +45,7 @@ def load(tmp_path):
             checked_at=checked_at,
             warehouse=tmp_path / "warehouse",
             quarantine=tmp_path / "quarantine",
-            staging=tmp_path / ".staging",
-            **more,
+            **({"staging": tmp_path / ".staging", "warehouse_staging": tmp_path / ".staging"} | more),
         )
 
     return load
@@ -250,6 +249,19 @@ def test_loading_again_gives_the_same_bytes_at_the_same_paths(load, tmp_path):
     before = load({"all.csv": DIRTY}), files_in(tmp_path)
     assert (load({"all.csv": DIRTY}), files_in(tmp_path)) == before
     assert not list((tmp_path / ".staging").iterdir())
+
+
+def test_each_file_is_staged_on_the_file_system_of_its_own_place(load, tmp_path, monkeypatch):
+    replaced = {}
+    publish = loading.dataset.publish
+
+    def notes(staged, final):
+        replaced[final.parts[-3]] = staged.parent
+        publish(staged, final)
+
+    monkeypatch.setattr(loading.dataset, "publish", notes)
+    load({"all.csv": DIRTY}, staging=tmp_path / "here", warehouse_staging=tmp_path / "there")
+    assert replaced == {"quarantine": tmp_path / "here", "tg_avatar": tmp_path / "there"}
 
 
 def test_a_better_load_withdraws_the_quarantine_of_an_earlier_one(load, tmp_path):
