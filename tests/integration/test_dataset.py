@@ -50,6 +50,7 @@ def load(tmp_path):
             warehouse=tmp_path / "warehouse",
             quarantine=tmp_path / "quarantine",
             staging=tmp_path / ".staging",
+            warehouse_staging=tmp_path / ".staging",
         )
 
     return load
