@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
+from textwrap import shorten
 from typing import Any
 
+from ekyc_tasks.errors import EkycError, NoMoney, PersonNeeded, ProviderTrouble
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger
 from ekyc_tasks.models import BatchState, LoadReport
 from ekyc_tasks.run import Problem, Run
 
-_HELD = "Held"
-_NAMES = {
-    0: "Completed",
-    1: "Failed",
-    2: "Failed",
-    3: _HELD,
-    4: "Budget reached",
-    5: "Failed",
-    6: "Waiting on provider",
-}
 _FAILURES = (1, 2, 3, 5)  # somebody must do something: these fire notifications
 _AT_PROVIDER = (BatchState.SUBMITTING, BatchState.SUBMITTED, BatchState.FETCHED)
 _ENDED = (BatchState.LOADED, BatchState.ABANDONED)
@@ -53,6 +45,7 @@ _BATCH_FIELDS = (
     "missing",
 )
 _SHOWN = 3  # batches named in one sentence
+_LONGEST_REASON = 80  # characters of a state's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +96,48 @@ class Summary:
         }
 
 
-def summarised(run: Run) -> Summary:
-    """Read it from the ledger; only the problems come from the run itself."""
+def summarised(run: Run, *, next_look: datetime | None = None) -> Summary:
+    """Read it from the ledger; only the problems come from the run itself.
+
+    ``next_look``: when the next run begins, where that is known.
+    """
     history = run.ledger.history
     touched = history.touched(run.run_id)
     counted = funnel(history.files(run_id=run.run_id), touched)
     standing = [*run.problems, *_standing(run.ledger)]
     code = min((problem.exit_code for problem in standing if problem.exit_code), default=0)
-    name = _NAMES[code]
-    if code == 0 and not counted.files and not touched:
-        name = "Nothing to do"
-    elif name == _HELD and not history.batches(states=[BatchState.HELD]):
-        name = "Failed"
+    if code == 0:
+        name = "Completed" if counted.files or touched else "Nothing to do"
+    else:
+        name = _name(code, standing, history.states(), next_look)
     sentences = tuple(problem.text for problem in standing) or (_done(counted),)
     return Summary(run.run_id, name, " ".join(sentences), code, sentences, counted)
+
+
+def failure(error: EkycError) -> Summary:
+    """Of a run that could not begin."""
+    name = _name(error.exit_code, [Problem(str(error), error.exit_code)], {}, None)
+    return Summary("", name, str(error), error.exit_code, (str(error),), Funnel())
+
+
+def _name(
+    code: int,
+    problems: Sequence[Problem],
+    states: Mapping[BatchState, tuple[int, int]],
+    next_look: datetime | None,
+) -> str:
+    """The state's name when not all went well: short enough for a list of runs."""
+    batches = {state: count for state, (count, _) in states.items()}
+    if code == NoMoney.exit_code:
+        return "Budget reached"
+    if code == ProviderTrouble.exit_code:
+        waiting = sum(batches.get(state, 0) for state in (*_AT_PROVIDER, BatchState.PLANNED))
+        look = f", next look {next_look:%H:%M} UTC" if next_look else ""
+        return f"Waiting on provider ({count(waiting, 'batch')}{look})"
+    if code == PersonNeeded.exit_code and (held := batches.get(BatchState.HELD)):
+        return f"Held: {count(held, 'batch')} need{'s' if held == 1 else ''} a decision"
+    reason = next(problem.text for problem in problems if problem.exit_code == code)
+    return f"Failed: {shorten(reason, _LONGEST_REASON, placeholder=' …')}"
 
 
 def funnel(files: Sequence[LandedFile], batches: Sequence[Batch]) -> Funnel:
@@ -155,7 +176,7 @@ def _standing(ledger: Ledger) -> Iterator[Problem]:
     if planned := by_state.get(BatchState.PLANNED):
         numbers = sum(batch.numbers for batch in planned)
         yield Problem(
-            f"{_count(numbers, 'number')} left in {_count(len(planned), 'planned batch')}, for the next run.",
+            f"{count(numbers, 'number')} left in {count(len(planned), 'planned batch')}, for the next run.",
             0,
         )
 
@@ -180,7 +201,8 @@ def _done(counted: Funnel) -> str:
     )
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """`1 batch`, `12,400 numbers`."""
     plural = noun + ("es" if noun.endswith("ch") else "s")
     return f"{number:,} {noun if number == 1 else plural}"
 

@@ -61,13 +61,16 @@ def run(
     task_type: Annotated[str | None, typer.Option(help="The provider's check, such as tg_avatar.")] = None,
     max_wait: Annotated[str | None, typer.Option(help="How long to wait for the provider: 30m.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Send at most this many numbers now.")] = None,
-    budget: Annotated[float | None, typer.Option(min=0, help="Spend at most this much in this run.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0.01, help="Spend at most this much in this run.")
+    ] = None,
 ) -> None:
     """One run of the flow, here: take what landed, buy the answers, load them."""
     with Progress(err, "getting ready").shown() as progress:
-        from ekyc_tasks.cli.run import Request, run_here, show_ending
+        from ekyc_tasks.cli.run import run_here, show_ending
+        from flows.parameters import check_request
 
-        request = Request(
+        request = check_request(
             files=None if not files else [str(file.absolute()) for file in files],
             task_type=task_type,
             max_wait=max_wait,

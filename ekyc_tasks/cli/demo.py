@@ -12,12 +12,13 @@ from pathlib import Path
 import polars as pl
 from rich.console import Console
 
-from ekyc_tasks.cli.run import Ending, Request, run_here, show_ending
+from ekyc_tasks.cli.run import Ending, run_here, show_ending
 from ekyc_tasks.cli.terminal import Progress
 from ekyc_tasks.disk import private_dir, try_lock
 from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
 from ekyc_tasks.settings import PREFIX, data_root
+from flows.parameters import EVERYTHING
 
 _FIRST_ROWS = 5
 _SETTINGS = {
@@ -46,7 +47,7 @@ def run_demo(progress: Progress, *, debug: bool) -> Demonstration:
         with Sandbox(SandboxOptions(processing_seconds=4.0)) as sandbox:
             _point_settings_at(sandbox, folder)
             _use_own_prefect(root / ".demo" / "prefect")
-            ending = run_here(Request(), progress, debug=debug)
+            ending = run_here(EVERYTHING, progress, debug=debug)
             return Demonstration(ending, _bill(sandbox), folder / "warehouse" / "tg_avatar")
 
 

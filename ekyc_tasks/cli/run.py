@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,19 +14,8 @@ from ekyc_tasks.cli.terminal import Progress, funnel_table
 from ekyc_tasks.errors import EkycError
 from ekyc_tasks.ledger import open_ledger
 from ekyc_tasks.report import Funnel
-from ekyc_tasks.settings import load_settings
 from ekyc_tasks.task_types import task_type as known_task_type
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The flow's parameters; None: as set."""
-
-    files: list[str] | None = None
-    task_type: str | None = None
-    max_wait: str | None = None
-    limit: int | None = None
-    budget: float | None = None
+from flows.parameters import CheckRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +28,9 @@ class Ending:
     funnel: Funnel | None = None
 
 
-def run_here(request: Request, progress: Progress, *, debug: bool) -> Ending:
+def run_here(request: CheckRequest, progress: Progress, *, debug: bool) -> Ending:
     """Check what can be checked at once, then run."""
-    settings = load_settings(
-        task_type=request.task_type, max_wait=request.max_wait, budget_run=request.budget
-    )
+    settings = request.settings()
     settings.require_key()
     known_task_type(settings.task_type)
     prepare_logging(progress.console, debug=debug)
@@ -64,7 +51,7 @@ def show_ending(ending: Ending, out: Console, err: Console) -> None:
         console.print(f"  {sentence}", markup=False, highlight=False)
 
 
-def _run_flow(request: Request, *, debug: bool) -> Ending:
+def _run_flow(request: CheckRequest, *, debug: bool) -> Ending:
     from flows.check_numbers import check_numbers
 
     state: Any = asyncio.run(_run(check_numbers, request))
@@ -78,5 +65,5 @@ def _run_flow(request: Request, *, debug: bool) -> Ending:
     return Ending("Failed", [f"Unexpected {type(result).__name__}; `ekyc --debug run` shows more."], 1)
 
 
-async def _run(flow: Any, request: Request) -> Any:
-    return await flow(**asdict(request), return_state=True)
+async def _run(flow: Any, request: CheckRequest) -> Any:
+    return await flow(request, return_state=True)

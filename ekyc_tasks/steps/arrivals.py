@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ekyc_tasks import landing
 from ekyc_tasks.clock import Clock
@@ -28,6 +28,8 @@ async def settled_arrivals(
     folder: Path, named: Sequence[Path], *, settle: timedelta, clock: Clock
 ) -> Arrivals:
     """The ``named`` files, or else all in the landing folder.
+
+    A relative name is a pattern for names in the landing folder, such as ``*.csv`` or ``crm/november.txt``.
 
     A file is finished when its times are ``settle`` old, or when it stood still for so long while we
     looked on (its clock may be ahead of ours). ConfigurationError when the folder is not there.
@@ -57,13 +59,23 @@ async def settled_arrivals(
 def _look(folder: Path, named: Iterable[Path]) -> tuple[list[Arrival], list[str]]:
     if not named:
         return landing.arrivals(folder), []
-    found, unreadable = [], []
+    found: dict[Path, Arrival] = {}
+    unreadable = []
     for path in named:
         try:
-            found.append(landing.arrival(path, folder))
+            each = [landing.arrival(path, folder)] if path.is_absolute() else _matching(path, folder)
         except InputError as error:
             unreadable.append(str(error))
-    return found, unreadable
+        else:
+            found |= {arrival.path: arrival for arrival in each}
+    return list(found.values()), unreadable
+
+
+def _matching(pattern: Path, folder: Path) -> list[Arrival]:
+    matching = [each for each in landing.arrivals(folder) if PurePosixPath(each.name).match(str(pattern))]
+    if not matching:
+        raise InputError(f"Nothing in {folder} is called {pattern}; correct the name, or drop it there.")
+    return matching
 
 
 def _since(arrival: Arrival, seen: dict[Path, tuple[Arrival, datetime]], now: datetime) -> datetime:

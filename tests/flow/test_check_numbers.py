@@ -20,7 +20,9 @@ def dataset(desk) -> pl.DataFrame:
 def ending(run) -> tuple[int, str]:
     """The exit code, and the state's name as the person saw it."""
     [name] = re.findall(
-        r"^(Completed|Nothing to do|Waiting on provider|Held|Failed)$", run.stdout + run.stderr, re.MULTILINE
+        r"^(Completed|Nothing to do|Waiting on provider \(.*\)|Held: .* decision|Failed: .*)$",
+        run.stdout + run.stderr,
+        re.MULTILINE,
     )
     return run.returncode, name
 
@@ -67,7 +69,7 @@ def test_a_run_that_does_not_wait_ends_well_and_the_next_one_goes_on(desk):
     waiting = desk.ekyc("run", "--max-wait", "0")
     done = wait_until(lambda: (run := desk.ekyc("run")).returncode == 0 and run, what="the result")
 
-    assert (ending(waiting), ending(done)) == ((6, "Waiting on provider"), (0, "Completed"))
+    assert (ending(waiting), ending(done)) == ((6, "Waiting on provider (1 batch)"), (0, "Completed"))
     assert len(desk.sandbox.charges) == 1
 
 
@@ -95,7 +97,7 @@ def test_a_run_killed_during_the_upload_leaves_a_held_batch_that_is_never_sent_a
     after = desk.ekyc("run")
     once_more = desk.ekyc("run")
 
-    assert [ending(run) for run in (after, once_more)] == [(3, "Held")] * 2
+    assert [ending(run) for run in (after, once_more)] == [(3, "Held: 1 batch needs a decision")] * 2
     assert desk.states() == ["held"]
     assert len(desk.sandbox.charges) == 1
 

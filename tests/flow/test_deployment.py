@@ -61,7 +61,7 @@ def test_a_deployed_flow_runs_on_a_worker_and_tells_the_server_what_it_did(desk)
             what="the flow run",
         )
 
-    assert (ended["state_type"], ended["name"]) == ("COMPLETED", "tg_avatar · whatever landed")
+    assert (ended["state_type"], ended["name"]) == ("COMPLETED", "tg_avatar · 1 file · 600 numbers")
     assert "rows accepted" in ended["state"]["message"]
     assert desk.states() == ["loaded"]
     assert [schedule["schedule"]["interval"] for schedule in deployment["schedules"]] == [300.0]

@@ -230,6 +230,23 @@ def test_a_named_file_stays_where_it_is_and_is_bought_once(office, tmp_path):
     assert (len(first.new_batches), second.new_batches) == (1, ())
 
 
+@pytest.mark.parametrize(
+    ("pattern", "taken"),
+    [("*.csv", ["b.csv", "crm/c.csv"]), ("crm/*", ["crm/c.csv"]), ("a.txt", ["a.txt"]), ("d.txt", [])],
+)
+def test_a_relative_name_is_a_pattern_in_the_landing_folder(office, pattern, taken):
+    (office.folder.landing / "crm").mkdir()
+    for index, name in enumerate(("a.txt", "b.csv", "crm/c.csv")):
+        office.drop(name, f"+4179828600{index}")
+
+    found = asyncio.run(
+        settled_arrivals(office.folder.landing, [Path(pattern)], settle=timedelta(0), clock=office.clock)
+    )
+
+    assert sorted(each.name for each in found.settled) == taken
+    assert len(found.unreadable) == (not taken)
+
+
 def test_killed_before_the_commit_nothing_is_planned_and_the_file_is_still_there(office, monkeypatch):
     path = office.drop("a.txt", A)
     monkeypatch.setattr(office.ledger.plans, "planned", killed)

@@ -195,7 +195,7 @@ def test_settings_are_read_at_the_edges_only():
         module for module, tree in MODULES.items() if calls(tree) & {"load_settings", "data_root", "Settings"}
     }
     assert [module for module in readers if not any(is_within(module, edge) for edge in edges)] == []
-    assert {"flows.check_numbers", "ekyc_tasks.tasks"} <= readers
+    assert {"flows.parameters", "ekyc_tasks.tasks"} <= readers
 
 
 @pytest.mark.parametrize("room", WITHOUT_IO)

@@ -1,0 +1,55 @@
+"""How a run ends in the Prefect UI: a named state with a message that a person can act on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from prefect import runtime
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.states import Completed, Failed
+
+from ekyc_tasks.errors import EkycError
+from ekyc_tasks.report import Summary, failure, summarised
+from ekyc_tasks.run import Run
+
+
+async def ended(run: Run) -> State[dict[str, Any]]:
+    return as_state(summarised(run, next_look=await next_scheduled_run()))
+
+
+def failed(error: EkycError) -> State[dict[str, Any]]:
+    """Nothing could be begun: a setting, the ledger, the data folder."""
+    return as_state(failure(error))
+
+
+def as_state(summary: Summary) -> State[dict[str, Any]]:
+    """Of type Failed where somebody must do something, so that notifications fire; the data are counts."""
+    kind = Failed if summary.is_failure else Completed
+    return kind(name=summary.name, message=summary.message, data=summary.as_data())
+
+
+async def next_scheduled_run() -> datetime | None:
+    """When the deployment looks again; None without one, or without a schedule."""
+    if runtime.deployment.id is None:
+        return None
+    async with get_client() as client:
+        scheduled = await client.read_flow_runs(
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[UUID(runtime.deployment.id)])),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+            ),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+            limit=1,
+        )
+    return scheduled[0].expected_start_time if scheduled else None

@@ -1,0 +1,37 @@
+"""What a flow run is called in the Prefect UI: what it does, in counts."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from uuid import UUID
+
+from prefect import runtime
+from prefect.client.orchestration import get_client
+
+from ekyc_tasks.errors import EkycError
+from ekyc_tasks.report import count
+from ekyc_tasks.run import Run
+from flows.parameters import CheckRequest
+
+
+def name_before() -> str:
+    """Before anything is planned; wrong settings are the flow's to report."""
+    request = CheckRequest.model_validate(runtime.flow_run.parameters["request"])
+    what = ", ".join(request.files[:2]) + (" …" if len(request.files) > 2 else "")  # noqa: PLR2004
+    with suppress(EkycError):
+        return f"{request.settings().task_type} · {what or 'whatever landed'}"
+    return "check-numbers"
+
+
+async def rename(run: Run, files: int) -> None:
+    """Once the plan is made: `tg_avatar · 3 files · 12,400 numbers`."""
+    ours = [run.ledger.history.batch(batch_id) for batch_id in (*run.underway(), *run.to_submit())]
+    numbers = sum(batch.numbers for batch in ours)
+    parts = [count(files, "file")] if files else []
+    parts += [count(numbers, "number")] if numbers else []
+    if not files and ours:
+        parts[:0] = [count(len(ours), "unfinished batch")]
+    async with get_client() as client:
+        await client.set_flow_run_name(
+            UUID(runtime.flow_run.id), " · ".join([run.task_type, *(parts or ["nothing new"])])
+        )
