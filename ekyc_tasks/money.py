@@ -48,11 +48,6 @@ class Balance:
     balance: Decimal
     used_today: Decimal | None = None
 
-    def __str__(self) -> str:
-        return (
-            f"{self.balance}" if self.used_today is None else f"{self.balance} (used today {self.used_today})"
-        )
-
 
 def has_moved(before: Balance | None, after: Balance | None) -> bool:
     """Something was charged between two looks: less balance, or more used. False when nobody knows."""

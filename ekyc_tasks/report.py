@@ -10,8 +10,9 @@ from textwrap import shorten
 from typing import Any
 
 from ekyc_tasks.errors import EkycError, NoMoney, PersonNeeded, ProviderTrouble
+from ekyc_tasks.evidence import sentences
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger
-from ekyc_tasks.models import BatchState, LoadReport
+from ekyc_tasks.models import BatchState, LoadReport, Outcome
 from ekyc_tasks.run import Problem, Run
 
 _FAILURES = (1, 2, 3, 5)  # somebody must do something: these fire notifications
@@ -230,6 +231,7 @@ def batch_document(ledger: Ledger, batch_id: str) -> dict[str, Any]:
     batch = ledger.history.batch(batch_id)
     return {
         **{name: _json(value) for name, value in asdict(batch).items()},
+        "evidence": evidence(ledger, batch),
         "attempts": [
             {name: _json(value) for name, value in asdict(attempt).items()}
             for attempt in ledger.uploads.of_batch(batch_id)
@@ -243,6 +245,16 @@ def batch_document(ledger: Ledger, batch_id: str) -> dict[str, Any]:
             for link in ledger.history.links(batch_id=batch_id)
         ],
     }
+
+
+def evidence(ledger: Ledger, batch: Batch) -> list[str]:
+    """What is known about each upload of a batch whose outcome nobody knows: sentences, no numbers."""
+    return [
+        sentence
+        for attempt in ledger.uploads.of_batch(batch.batch_id)
+        if attempt.outcome is Outcome.UNKNOWN
+        for sentence in sentences(batch, attempt, others=ledger.uploads.others_between(attempt))
+    ]
 
 
 def load_document(batch_id: str, task_type: str, checked_at: datetime, report: LoadReport) -> dict[str, Any]:

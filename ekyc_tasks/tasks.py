@@ -30,6 +30,7 @@ from ekyc_tasks.money import Budget
 from ekyc_tasks.provider import Provider, ResultHosts, Timeouts
 from ekyc_tasks.settings import Settings, load_settings
 from ekyc_tasks.steps.arrivals import settled_arrivals
+from ekyc_tasks.steps.explain import explain
 from ekyc_tasks.steps.fetch import fetch
 from ekyc_tasks.steps.load import load
 from ekyc_tasks.steps.plan import PlanPolicy, plan
@@ -113,6 +114,15 @@ async def plan_files(run_id: str, files: list[str] | None, task_type: str, limit
             unreadable=[*found.unreadable, *done.unreadable],
             notes=[*found.unsettled, *done.numberless],
         )
+
+
+@task(name="explain", task_run_name="explain held batches", **_PLAIN)
+async def explain_held() -> None:
+    """Best asked before anything is uploaded, when no other charge blurs the account."""
+    with _opened() as (settings, ledger):
+        if ledger.uploads.unexplained():
+            async with _provider(settings) as provider:
+                await explain(ledger=ledger, provider=provider)
 
 
 @task(

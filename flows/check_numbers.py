@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State
 from ekyc_tasks.errors import EkycError
 from ekyc_tasks.models import BatchState
 from ekyc_tasks.run import Run, started_run
-from ekyc_tasks.tasks import fetch_batch, load_batch, plan_files, poll_batch, submit_batch
+from ekyc_tasks.tasks import explain_held, fetch_batch, load_batch, plan_files, poll_batch, submit_batch
 from flows.endings import ended, failed
 from flows.names import name_before, rename
 from flows.parameters import EVERYTHING, CheckRequest
@@ -27,6 +27,8 @@ async def check_numbers(request: CheckRequest = EVERYTHING) -> State[dict[str, A
     try:
         with started_run(request.settings()) as run:
             await plan(run, request)
+            if run.ledger.uploads.unexplained():
+                await run.attempt(explain_held())
             async with asyncio.TaskGroup() as following:
                 for batch_id in run.underway():
                     following.create_task(follow(run, batch_id))

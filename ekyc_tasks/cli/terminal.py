@@ -158,6 +158,10 @@ def batch_tables(document: dict[str, Any]) -> Iterator[Table]:
         if value is not None and not isinstance(value, list):
             facts.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
     yield facts
+    evidence = _table("Evidence", "what is known about the upload")
+    for sentence in document["evidence"]:
+        evidence.add_row(sentence)
+    yield evidence
     attempts = _table("Attempts", "started", "ended", "outcome", "words", "balance before", "balance after")
     for attempt in document["attempts"]:
         attempts.add_row(

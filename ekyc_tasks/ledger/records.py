@@ -31,6 +31,9 @@ class Batch:
     provider_success: int | None
     actual_amount: str | None
     polls: int
+    repacked: int
+    unknowns: int
+    unknown_since: datetime | None
     exported_at: datetime | None
     checked_at: datetime | None
     archive_sha256: str | None
@@ -72,7 +75,10 @@ class Attempt:
     deadline: datetime
     price: Decimal | None
     balance_before: str | None
+    used_before: str | None
     balance_after: str | None
+    used_after: str | None
+    looked_at: datetime | None
     ended_at: datetime | None
     outcome: Outcome | None
     http_status: int | None
@@ -94,6 +100,8 @@ class LandedFile:
     planned_at: datetime
     run_id: str
     replan: int
+    repacked: int = 0
+    size_limit: int | None = None
     lines: int = 0
     blank: int = 0
     header: int = 0

@@ -79,6 +79,8 @@ files = Table(
     Column("planned_at", UtcDateTime, nullable=False),
     Column("run_id", String(40), ForeignKey("runs.run_id"), nullable=False),
     Column("replan", Integer, nullable=False, default=0),  # 1: some of its numbers wait to be planned again
+    Column("repacked", Integer, nullable=False, default=0),  # 1: a refusal was healed for it; once
+    Column("size_limit", BigInteger),  # most numbers in a batch of it, after the provider found one too large
     *(
         _count(name)
         for name in (
@@ -116,6 +118,9 @@ batches = Table(
     Column("provider_success", BigInteger),
     Column("actual_amount", String(50)),
     Column("polls", Integer, nullable=False, default=0),
+    Column("repacked", Integer, nullable=False, default=0),  # 1: a refusal is final, for it was healed before
+    Column("unknowns", Integer, nullable=False, default=0),  # in a row: the provider did not know the task
+    Column("unknown_since", UtcDateTime),
     Column("exported_at", UtcDateTime),
     Column("checked_at", UtcDateTime),
     Column("archive_sha256", String(64)),
@@ -145,7 +150,10 @@ attempts = Table(
     Column("deadline", UtcDateTime, nullable=False),
     Column("price", Numeric(18, 6)),
     Column("balance_before", String(50)),
+    Column("used_before", String(50)),  # what the account had used that day, where the provider tells
     Column("balance_after", String(50)),
+    Column("used_after", String(50)),
+    Column("looked_at", UtcDateTime),  # when the balance afterwards was asked for
     Column("ended_at", UtcDateTime),
     Column("outcome", String(20)),
     Column("http_status", Integer),

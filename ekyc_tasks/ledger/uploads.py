@@ -15,9 +15,12 @@ from ekyc_tasks.ledger.records import Attempt, read
 from ekyc_tasks.ledger.store import Store
 from ekyc_tasks.ledger.tables import attempts, batches
 from ekyc_tasks.models import BatchState, Outcome, UploadResult
-from ekyc_tasks.money import Budget
+from ekyc_tasks.money import Balance, Budget
 
-_CHARGED = (Outcome.ACCEPTED, Outcome.UNKNOWN)
+_MAY_BE_CHARGED = or_(
+    attempts.c.outcome.is_(None), attempts.c.outcome.in_((Outcome.ACCEPTED, Outcome.UNKNOWN))
+)
+_LONGEST_AMOUNT = 50  # characters that a column takes
 
 
 class Uploads:
@@ -32,7 +35,7 @@ class Uploads:
         deadline: datetime,
         price: Decimal | None,
         budget: Budget,
-        balance: str | None,
+        balance: Balance | None,
     ) -> Attempt | None:
         """Commit the intent: a new attempt, and SUBMITTING. None when the batch is not PLANNED any more.
 
@@ -46,8 +49,11 @@ class Uploads:
             started_at=now,
             deadline=deadline,
             price=price,
-            balance_before=balance,
+            balance_before=None if balance is None else _text(balance.balance),
+            used_before=None if balance is None else _text(balance.used_today),
             balance_after=None,
+            used_after=None,
+            looked_at=None,
             ended_at=None,
             outcome=None,
             http_status=None,
@@ -80,7 +86,7 @@ class Uploads:
         to: BatchState,
         why: str,
         not_before: datetime | None = None,
-        balance: str | None = None,
+        balance: Balance | None = None,
     ) -> None:
         """Everything but a task id: where the batch goes from SUBMITTING, and what was said.
 
@@ -93,7 +99,8 @@ class Uploads:
         lost: LeaseLost | None = None
         with self._store.writing() as connection:
             if self._attempt_row(connection, attempt.attempt_id).task_id is None:
-                self._end(connection, attempt.attempt_id, result, balance)
+                self._end(connection, attempt.attempt_id, result)
+                self._look(connection, attempt.attempt_id, balance)
             try:
                 self._store.move(
                     connection,
@@ -118,7 +125,7 @@ class Uploads:
             row = self._attempt_row(connection, attempt_id)
             if row.task_id == result.task_id:  # told before, by a process that was killed right after
                 return BatchState(row.state)
-            self._end(connection, attempt_id, result, row.balance_after)
+            self._end(connection, attempt_id, result)
             moved = self._store.move(
                 connection,
                 row.batch_id,
@@ -138,6 +145,37 @@ class Uploads:
                 where = BatchState(state.state)
                 self._store.record(connection, row.batch_id, source=where, to=where, why=why, run_id=run_id)
         return BatchState(state.state)
+
+    def looked(self, attempt_id: str, balance: Balance) -> None:
+        """The balance after an attempt whose own process could not ask any more."""
+        with self._store.writing() as connection:
+            self._look(connection, attempt_id, balance)
+
+    def unexplained(self) -> list[Attempt]:
+        """Attempts of unknown outcome, their batches held, without a balance afterwards."""
+        query = (
+            select(attempts)
+            .join(batches)
+            .where(
+                batches.c.state == BatchState.HELD,
+                attempts.c.outcome == Outcome.UNKNOWN,
+                attempts.c.balance_before.is_not(None),
+                attempts.c.looked_at.is_(None),
+            )
+        )
+        with self._store.reading() as connection:
+            return [read(Attempt, row) for row in connection.execute(query.order_by(attempts.c.started_at))]
+
+    def others_between(self, attempt: Attempt) -> int:
+        """Other attempts that may have moved the balance between the two looks at it."""
+        query = (
+            select(func.count())
+            .where(attempts.c.attempt_id != attempt.attempt_id, _MAY_BE_CHARGED)
+            .where(or_(attempts.c.ended_at.is_(None), attempts.c.ended_at >= attempt.started_at))
+            .where(attempts.c.started_at <= (attempt.looked_at or attempt.started_at))
+        )
+        with self._store.reading() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def of_batch(self, batch_id: str) -> list[Attempt]:
         with self._store.reading() as connection:
@@ -165,17 +203,27 @@ class Uploads:
         self, connection: Connection, *, since: datetime | None = None, run_id: str | None = None
     ) -> Decimal:
         """Prices of all attempts that were charged or may have been."""
-        may_be_charged = or_(attempts.c.outcome.is_(None), attempts.c.outcome.in_(_CHARGED))
-        query = select(func.coalesce(func.sum(attempts.c.price), 0)).where(may_be_charged)
+        query = select(func.coalesce(func.sum(attempts.c.price), 0)).where(_MAY_BE_CHARGED)
         if since is not None:
             query = query.where(attempts.c.started_at >= since)
         if run_id is not None:
             query = query.where(attempts.c.run_id == run_id)
         return Decimal(connection.execute(query).scalar_one())
 
-    def _end(
-        self, connection: Connection, attempt_id: str, result: UploadResult, balance: str | None
-    ) -> None:
+    def _look(self, connection: Connection, attempt_id: str, balance: Balance | None) -> None:
+        if balance is None:
+            return
+        connection.execute(
+            update(attempts)
+            .where(attempts.c.attempt_id == attempt_id)
+            .values(
+                balance_after=_text(balance.balance),
+                used_after=_text(balance.used_today),
+                looked_at=self._store.now(),
+            )
+        )
+
+    def _end(self, connection: Connection, attempt_id: str, result: UploadResult) -> None:
         connection.execute(
             update(attempts)
             .where(attempts.c.attempt_id == attempt_id)
@@ -185,13 +233,12 @@ class Uploads:
                 http_status=result.http_status,
                 words=result.words,
                 task_id=result.task_id,
-                balance_after=balance,
             )
         )
 
     def _attempt_row(self, connection: Connection, attempt_id: str) -> Any:
         row = connection.execute(
-            select(attempts.c.batch_id, attempts.c.balance_after, attempts.c.task_id, batches.c.state)
+            select(attempts.c.batch_id, attempts.c.task_id, batches.c.state)
             .join(batches)
             .where(attempts.c.attempt_id == attempt_id)
         ).one_or_none()
@@ -201,3 +248,9 @@ class Uploads:
                 "Bring the right ledger back."
             )
         return row
+
+
+def _text(amount: Decimal | None) -> str | None:
+    """As a column takes it; an amount that no account holds is as good as none."""
+    text = None if amount is None else f"{amount:f}"
+    return None if text is None or len(text) > _LONGEST_AMOUNT else text

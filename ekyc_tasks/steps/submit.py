@@ -33,7 +33,6 @@ from ekyc_tasks.provider import Provider
 
 _SERVER_ERRORS = 3  # in a batch's life; the third 500 is believed no more
 _PAUSE = timedelta(seconds=10)  # after a 429 that does not say how long
-_LONGEST_BALANCE = 50  # characters that the ledger takes
 _WHERE_TO = {
     Outcome.NOT_SENT: BatchState.PLANNED,
     Outcome.THROTTLED: BatchState.PLANNED,
@@ -89,7 +88,7 @@ async def submit(
         to=state,
         why=why,
         not_before=_not_before(result, clock),
-        balance=_told(after),
+        balance=after,
     )
     _raise_if_planned(batch, result, state)
     return state
@@ -145,7 +144,7 @@ def _intend(
         deadline=clock.now() + policy.deadline,
         price=price(batch.numbers, policy.price_per_10k),
         budget=policy.budget,
-        balance=_told(balance),
+        balance=balance,
     )
 
 
@@ -198,10 +197,6 @@ def _spooled(attempt: Attempt, result: UploadResult, folder: DataFolder) -> Path
         return spool.keep(folder, attempt.attempt_id, result)
     except OSError:  # a full disk, say: the ledger may lie on another, or need no more room
         return None
-
-
-def _told(balance: Balance | None) -> str | None:
-    return None if balance is None else str(balance)[:_LONGEST_BALANCE]
 
 
 def _is_doubtful(result: UploadResult) -> bool:

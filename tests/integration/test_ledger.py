@@ -21,7 +21,7 @@ from ekyc_tasks.errors import ConfigurationError, LeaseLost, LedgerError, NoMone
 from ekyc_tasks.ledger import LandedFile, Link, NewBatch, connect_ledger, open_ledger
 from ekyc_tasks.ledger.tables import metadata
 from ekyc_tasks.models import BatchState, Fate, Outcome, Reconciliation, TaskStatus, UploadResult
-from ekyc_tasks.money import NO_BUDGET, Budget
+from ekyc_tasks.money import NO_BUDGET, Balance, Budget
 
 pytestmark = pytest.mark.integration
 
@@ -102,7 +102,12 @@ def landed_file(file_id="file", **values):
 def intended(ledger, batch_id="batch", *, run_id="one", price=None, budget=NO_BUDGET):
     now = ledger._store.now()
     return ledger.uploads.intended(
-        batch_id, run_id=run_id, deadline=now + UPLOAD, price=price, budget=budget, balance="100"
+        batch_id,
+        run_id=run_id,
+        deadline=now + UPLOAD,
+        price=price,
+        budget=budget,
+        balance=Balance(Decimal(100)),
     )
 
 
@@ -261,7 +266,7 @@ def test_an_answer_keeps_its_evidence_and_counts_server_errors(ledger, time):
         attempt = intended(ledger)
         result = UploadResult(Outcome.SERVER_ERROR, "internal error", 500)
         ledger.uploads.answered(
-            attempt, result, to=PLANNED, why="free", not_before=START + UPLOAD, balance="99"
+            attempt, result, to=PLANNED, why="free", not_before=START + UPLOAD, balance=Balance(Decimal(99))
         )
         time.advance(seconds=1)
         batch = ledger.history.batch("batch")

@@ -38,7 +38,9 @@ from ekyc_tasks.ledger import NewBatch, connect_ledger, open_ledger
 from ekyc_tasks.models import BatchState, Outcome
 from ekyc_tasks.money import Budget
 from ekyc_tasks.provider import Provider, ResultHosts, Timeouts
+from ekyc_tasks.report import evidence
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
+from ekyc_tasks.steps.explain import explain
 from ekyc_tasks.steps.fetch import fetch
 from ekyc_tasks.steps.poll import poll
 from ekyc_tasks.steps.submit import UploadPolicy, submit
@@ -275,7 +277,7 @@ def test_outcome_of_an_upload_leads_where_the_design_says(bench, row):
         assert bench.way == [PLANNED, SUBMITTING, state]
         (attempt,) = bench.attempts
         assert (attempt.outcome, attempt.http_status, attempt.run_id) == (outcome, status, RUN)
-        assert attempt.balance_before == "100.0 (used today 0.0)"
+        assert (attempt.balance_before, attempt.used_before) == ("100.0", "0.0")
         assert attempt.ended_at is not None
         assert attempt.words
         assert bench.why.startswith(attempt.words) or state is SUBMITTED
@@ -296,11 +298,11 @@ def test_held_batch_keeps_the_balance_before_and_after_as_evidence(bench, troubl
     with beside(bench, f"create:1={trouble}"):
         assert bench.submit(deadline=until_it_stalls(trouble)) is HELD
         (attempt,) = bench.attempts
-        assert attempt.balance_before == "100.0 (used today 0.0)"
+        assert (attempt.balance_before, attempt.used_before) == ("100.0", "0.0")
         was_charged = len(bench.sandbox.charges) == 1
-        assert attempt.balance_after == (
-            "99.91 (used today 0.09)" if was_charged else "100.0 (used today 0.0)"
-        )
+        expected = ("99.91", "0.09") if was_charged else ("100.0", "0.0")
+        assert (attempt.balance_after, attempt.used_after) == expected
+        assert attempt.looked_at == bench.clock.now()
 
 
 def test_accepted_batch_knows_its_task_and_what_was_sent(bench):
@@ -358,7 +360,7 @@ def test_500_with_a_moved_balance_holds_at_once(bench):
     with beside(bench, "create:1=500_after", charges=1):
         assert bench.submit() is HELD
     assert "the balance moved" in bench.why
-    assert bench.attempts[0].balance_after == "99.91 (used today 0.09)"
+    assert (bench.attempts[0].balance_after, bench.attempts[0].used_after) == ("99.91", "0.09")
 
 
 def test_500_may_be_told_to_hold(bench):
@@ -373,14 +375,14 @@ def test_500_is_free_where_no_balance_is_offered(bench):
     assert (bench.state, bench.attempts[0].balance_before) == (PLANNED, None)
 
 
-def test_unheard_of_balances_fit_into_the_ledger(bench):
-    """A column takes 50 characters, and PostgreSQL insists."""
+def test_a_balance_that_no_account_holds_is_none(bench):
+    """A column takes 50 characters, and half an amount would be a wrong one."""
     answer = http(200, as_json({"balance": "1" * 300, "used_today": "2" * 300}))
     with RawServer(answer, http(502), answer) as server:
         bench.url = server.url
         assert bench.submit() is HELD
     (attempt,) = bench.attempts
-    assert (len(attempt.balance_before), len(attempt.balance_after)) == (50, 50)
+    assert (attempt.balance_before, attempt.used_before, attempt.balance_after) == (None, None, None)
 
 
 # ---------------------------------------------------------------- submit: intent, spool, ledger
@@ -1029,3 +1031,44 @@ def test_ledger_and_spool_hold_no_link_no_key_and_no_number(bench):
         assert bench.batch.task_id in told
         for secret in ("X-Amz", "externalcheck", bench.sandbox.storage_url, KEY, NUMBERS[0][1:]):
             assert secret not in told
+
+
+# ---------------------------------------------------------------- explain
+
+
+def explaining(bench):
+    async def asking():
+        async with bench.provider() as provider:
+            return await explain(ledger=bench.ledger, provider=provider)
+
+    return asyncio.run(asking())
+
+
+@pytest.mark.parametrize("was_charged", [True, False])
+def test_what_a_dead_run_could_not_ask_is_asked_once(bench, monkeypatch, was_charged):
+    with beside(bench, "create:1=reset_after" if was_charged else "create:1=reset_before"):
+        with monkeypatch.context() as patch:  # the process is gone before it can write what happened
+            patch.setattr(bench.ledger.uploads, "answered", broken)
+            with pytest.raises(LedgerError):
+                bench.submit(price_per_10k=Decimal("4.50"))
+        bench.ledger.runs.ended(RUN)
+        assert bench.ledger.runs.left_behind("run-2") == [BATCH]
+        bench.clock.advance(300)
+        assert (explaining(bench), explaining(bench)) == (1, 0)
+    (attempt,) = bench.attempts
+    assert attempt.looked_at == bench.clock.now()
+    last = evidence(bench.ledger, bench.batch)[-1]
+    assert ("just what it costs" if was_charged else "probably did not take it") in last
+
+
+def test_what_the_run_asked_itself_is_not_asked_again(bench):
+    with beside(bench, "create:1=reset_after"):
+        assert bench.submit() is HELD
+        assert explaining(bench) == 0
+
+
+def test_where_no_balance_is_offered_nothing_is_asked_for(bench):
+    with beside(bench, "create:1=reset_after", offers_balance=False):
+        assert bench.submit() is HELD
+        assert explaining(bench) == 0
+    assert "The balance before it is not known" in evidence(bench.ledger, bench.batch)[-1]

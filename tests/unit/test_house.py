@@ -26,6 +26,7 @@ LAYERS = [
             "ekyc_tasks.clock",
             "ekyc_tasks.dataset",
             "ekyc_tasks.disk",
+            "ekyc_tasks.evidence",
             "ekyc_tasks.export",
             "ekyc_tasks.fates",
             "ekyc_tasks.folders",
