@@ -90,8 +90,3 @@ def balance(amount, used=None):
 )
 def test_a_charge_between_two_looks(before, after, moved):
     assert has_moved(before, after) is moved
-
-
-@pytest.mark.parametrize(("shown", "text"), [(balance("9.90"), "9.90"), (balance(9, 1), "9 (used today 1)")])
-def test_a_balance_as_text(shown, text):
-    assert str(shown) == text
