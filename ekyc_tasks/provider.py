@@ -85,6 +85,11 @@ class Timeouts:
     write: float = 60.0
     pool: float = 10.0
 
+    @property
+    def whole(self) -> float:
+        """The longest that a free question may take: an answer that drips is none."""
+        return self.connect + 2 * self.read
+
     def as_httpx(self) -> httpx.Timeout:
         return httpx.Timeout(connect=self.connect, read=self.read, write=self.write, pool=self.pool)
 
@@ -128,12 +133,13 @@ class Provider:
     def __init__(self, base_url: str, api_key: str, *, timeouts: Timeouts | None = None) -> None:
         self._key = api_key
         self._host = urlsplit(base_url).netloc
+        self._timeouts = timeouts or Timeouts()
         if not _HEADER_SAFE.fullmatch(api_key):
             raise ConfigurationError("EKYC_API_KEY holds characters that no key has; paste it again.")
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
             headers={"X-API-Key": api_key, "Accept": "application/json"},
-            timeout=(timeouts or Timeouts()).as_httpx(),
+            timeout=self._timeouts.as_httpx(),
             follow_redirects=False,
             trust_env=not is_loopback(urlsplit(base_url).hostname),
             # A kept connection may be dead already: then the first write fails with bytes on the way,
@@ -194,7 +200,10 @@ class Provider:
     async def _asked(self, method: str, path: str, **content: Any) -> _Answer:
         """A free call: network trouble is `ProviderTrouble`, for it may be asked again."""
         try:
-            answer = await self._call(method, path, **content)
+            async with asyncio.timeout(self._timeouts.whole):
+                answer = await self._call(method, path, **content)
+        except TimeoutError:
+            raise ProviderTrouble(f"{self._host} gave no whole answer in time") from None
         except _TROUBLE as error:
             raise ProviderTrouble(f"{self._host} gave no answer ({_kind(error)})") from None
         if not answer.is_whole:

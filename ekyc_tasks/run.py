@@ -45,6 +45,9 @@ class Run:
         """Our batches that are paid for and not loaded yet."""
         return self._ours({BatchState.SUBMITTED, BatchState.FETCHED})
 
+    def has_archive(self, batch_id: str) -> bool:
+        return self.ledger.history.batch(batch_id).state is BatchState.FETCHED
+
     def to_submit(self, limit: int | None = None) -> list[str]:
         """Our planned batches, as many as fit into ``limit`` numbers."""
         fitting = []

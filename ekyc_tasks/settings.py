@@ -119,6 +119,9 @@ class Settings(BaseSettings):
         timedelta(seconds=2), description="shortest time between two questions"
     )
     poll_max: PositiveDuration = Field(timedelta(minutes=2), description="longest time between two questions")
+    unknown_grace: Duration = Field(
+        timedelta(minutes=2), description="how long the provider may not know a task before it has failed"
+    )
     upload_deadline: PositiveDuration = Field(
         timedelta(minutes=10), description="longest time for one upload"
     )

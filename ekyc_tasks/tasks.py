@@ -175,6 +175,7 @@ async def poll_batch(batch_id: str, run_id: str, until: datetime) -> bool:
                 cadence=cadence,
                 clock=_CLOCK,
                 until=until,
+                grace=settings.unknown_grace,
             )
 
 

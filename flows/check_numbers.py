@@ -58,7 +58,11 @@ async def submit(run: Run, batch_id: str, budget: float | None) -> str | None:
 
 async def follow(run: Run, batch_id: str) -> None:
     """A batch that is ready early is loaded early, while others still wait."""
-    if await run.attempt(
-        poll_batch(batch_id, run.run_id, run.until), batch_id=batch_id
-    ) and await run.attempt(fetch_batch(batch_id, run.run_id), batch_id=batch_id):
+    if run.has_archive(batch_id) or await brought(run, batch_id):
         await run.attempt(load_batch(batch_id, run.run_id), batch_id=batch_id)
+
+
+async def brought(run: Run, batch_id: str) -> bool:
+    """Is the provider ready, and is the archive ours now? Both need the key; loading does not."""
+    is_ready = await run.attempt(poll_batch(batch_id, run.run_id, run.until), batch_id=batch_id)
+    return bool(is_ready and await run.attempt(fetch_batch(batch_id, run.run_id), batch_id=batch_id))

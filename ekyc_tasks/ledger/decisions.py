@@ -28,6 +28,9 @@ class Decisions:
                 owner=None,
                 task_id=task_id,
                 submitted_at=self._store.now(),
+                not_before=None,
+                unknowns=0,
+                unknown_since=None,
             )
 
     def resubmitted(self, batch_id: str, *, sources: Collection[BatchState], why: str) -> bool:

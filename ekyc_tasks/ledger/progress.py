@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 
 from ekyc_tasks.ledger.runs import REPLAYABLE
 from ekyc_tasks.ledger.store import Store
@@ -16,18 +16,38 @@ class Progress:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def polled(self, batch_id: str, status: TaskStatus | None) -> None:
-        """Count a question; with an answer, keep what it says about progress (never the link)."""
-        values: dict[str, object] = {"polls": batches.c.polls + 1}
-        if status is not None:
-            values |= {
-                "provider_status": status.status[:50],
-                "provider_total": status.total,
-                "provider_success": status.success,
-                "actual_amount": status.actual_amount,
-            }
+    def answered(self, batch_id: str, status: TaskStatus) -> None:
+        """Count a question, and keep what was said about progress (never the link)."""
+        self._asked(
+            batch_id,
+            provider_status=status.status[:50],
+            provider_total=status.total,
+            provider_success=status.success,
+            actual_amount=status.actual_amount,
+            not_before=None,
+            unknowns=0,
+            unknown_since=None,
+        )
+
+    def troubled(self, batch_id: str, *, not_before: datetime | None) -> None:
+        """Count a question without a useful answer; ``not_before``: how long to leave the provider alone."""
+        self._asked(batch_id, not_before=not_before)
+
+    def unknown(self, batch_id: str) -> None:
+        """Count a question to which the provider said that it does not know the task."""
+        self._asked(
+            batch_id,
+            unknowns=batches.c.unknowns + 1,
+            unknown_since=func.coalesce(batches.c.unknown_since, self._store.now()),
+        )
+
+    def _asked(self, batch_id: str, **values: object) -> None:
         with self._store.writing() as connection:
-            connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(**values))
+            connection.execute(
+                update(batches)
+                .where(batches.c.batch_id == batch_id)
+                .values(polls=batches.c.polls + 1, **values)
+            )
 
     def exported(self, batch_id: str, at: datetime) -> None:
         """Fix the time of the answers, once: the provider's last update, else when first seen."""

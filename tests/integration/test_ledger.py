@@ -287,8 +287,8 @@ def test_a_batch_in_the_dataset_carries_its_accounts(ledger):
 def test_questions_are_counted_and_the_time_of_the_answers_is_fixed_once(ledger, time):
     walk(ledger, WAYS[SUBMITTED])
     status = TaskStatus("first", "processing", total=100, success=40, result_url="https://host/signed")
-    ledger.progress.polled("batch", status)
-    ledger.progress.polled("batch", None)
+    ledger.progress.answered("batch", status)
+    ledger.progress.troubled("batch", not_before=None)
     ledger.progress.exported("batch", START)
     ledger.progress.exported("batch", START + LEASE)
     batch = ledger.history.batch("batch")

@@ -642,12 +642,13 @@ def test_finished_is_not_exported_and_exported_needs_a_link(status):
         (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + TASK, ProviderTrouble),
         (dropped, ProviderTrouble),
         (stalled, ProviderTrouble),
+        (trickling(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", b" "), ProviderTrouble),
         (b"what?\r\n\r\n", ProviderTrouble),
     ],
 )
 def test_status_call_that_brings_no_status(answer, error):
     with RawServer(answer) as server, pytest.raises(EkycError) as caught:
-        task(server.url, timeouts=Timeouts(read=0.3))
+        task(server.url, timeouts=Timeouts(connect=0.3, read=0.3))
     assert type(caught.value) is error
 
 

@@ -120,6 +120,7 @@ class Bench:
                     cadence=Cadence(shortest, longest, random=lambda: 0.5),
                     clock=self.clock,
                     until=self.clock.now() + until,
+                    grace=timedelta(minutes=2),
                 )
 
         return asyncio.run(polling())
@@ -681,6 +682,22 @@ def test_pause_beyond_the_deadline_ends_the_wait_at_once(bench):
         assert bench.state is SUBMITTED
 
 
+def test_pause_that_the_provider_asks_for_is_kept_by_the_next_run(bench):
+    with submitted(bench, "poll:1=429", retry_after=7200):
+        assert bench.poll() is False
+        bench.clock.advance(4000)
+        assert bench.poll(until=timedelta(minutes=5)) is False
+        assert bench.batch.polls == 1
+        assert bench.poll() is True
+        assert bench.clock.naps == [3200]
+
+
+def test_pause_of_nothing_is_no_reason_to_ask_at_once(bench):
+    with submitted(bench, "poll:1-3=429", retry_after=0):
+        assert bench.poll() is True
+        assert bench.clock.naps == [1, 2, 4]
+
+
 def test_poll_ends_at_its_deadline(bench):
     with submitted(bench, processing_seconds=7200):
         until = bench.clock.now() + HOUR
@@ -730,8 +747,35 @@ def test_task_that_stays_unknown_has_failed(bench, code):
 def test_old_task_that_is_unknown_is_asked_about_a_few_times_before_it_has_failed(bench):
     with submitted(bench, "poll:*=404"):
         bench.clock.advance(86400)
-        assert bench.poll() is False
-        assert (bench.state, bench.batch.polls) == (FAILED, 5)
+        assert bench.poll(shortest=200, longest=200) is False
+        assert (bench.state, bench.batch.polls) == (FAILED, 3)
+
+
+def test_unknown_tasks_are_counted_from_run_to_run(bench):
+    """A scheduled run may have time for one question only."""
+    with submitted(bench, "poll:*=404"):
+        for _ in range(2):
+            assert bench.poll(until=timedelta(0)) is False
+            assert bench.state is SUBMITTED
+            bench.clock.advance(300)
+        assert bench.poll(until=timedelta(0)) is False
+        assert bench.state is FAILED
+
+
+def test_an_answer_between_makes_the_unknown_ones_forgotten(bench):
+    with submitted(bench, "poll:1-2=404,poll:4-5=404", processing_seconds=7200):
+        for _ in range(5):
+            assert bench.poll(until=timedelta(0)) is False
+            bench.clock.advance(300)
+        assert (bench.state, bench.batch.unknowns) == (SUBMITTED, 2)
+
+
+def test_trouble_between_neither_counts_nor_makes_forgotten(bench):
+    with submitted(bench, "poll:1=404,poll:2=503,poll:3=404,poll:4=503"):
+        for _ in range(4):
+            assert bench.poll(until=timedelta(0)) is False
+            bench.clock.advance(300)
+        assert (bench.state, bench.batch.unknowns) == (SUBMITTED, 2)
 
 
 @pytest.mark.parametrize("code", [401, 403, 405])
