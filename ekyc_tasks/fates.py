@@ -1,91 +1,129 @@
-"""What becomes of each number of a landed file. Frames in, frames out; no I/O.
+"""What becomes of each number of a landed file. Arrays in, counts out; no I/O.
 
-A number is a key here: its E.164 digits as an Int64, without the ``+``.
+All keys are *sorted keys* (`ekyc_tasks.keys`): a set takes eight bytes a number.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import polars as pl
+import numpy as np
+import numpy.typing as npt
 
+from ekyc_tasks.keys import Keys, compacted, places_in
 from ekyc_tasks.models import Fate
 
-ASKED_SCHEMA = {"key": pl.Int64, "batch_id": pl.String, "blocks": pl.Boolean}
+Verdict = tuple[Fate, str | None]  # a fate, and the batch that it is about
+
+_NOBODY = -1
+_CHUNK = 1 << 20
 
 
-def keys_of(numbers: pl.Series) -> pl.Series:
-    """E.164 strings (nulls left out) as keys, each once, in their order."""
-    return numbers.drop_nulls().str.strip_prefix("+").cast(pl.Int64).unique(maintain_order=True).alias("key")
+class Claims:
+    """Who was the first to claim each key of a pool, by the order of `add`: 0, 1, …"""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._claims = np.full(len(keys), _NOBODY, dtype=np.int32)
+        self._claimants = 0
+
+    def add(self, others: Keys) -> None:
+        places = places_in(self._keys, others)
+        self._claims[places[self._claims[places] == _NOBODY]] = self._claimants
+        self._claimants += 1
+
+    def of(self, keys: Keys) -> npt.NDArray[np.int32]:
+        """The claimant of each of these keys of the pool; -1: nobody."""
+        return self._claims[np.searchsorted(self._keys, keys)]
 
 
-def numbers_of(keys: pl.Series) -> pl.Series:
-    return pl.select("+" + keys.cast(pl.String)).to_series().alias("number")
+class Sorting:
+    """The keys of one file, which it takes over. Each is settled once, by what comes first."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.counts: Counter[Verdict] = Counter()
+        self.left = keys  # those without a fate
+
+    def settle(self, others: Keys, verdict: Verdict) -> None:
+        """Whatever is left and among ``others`` has this fate."""
+        is_open = np.ones(len(self.left), dtype=np.bool_)
+        is_open[places_in(self.left, others)] = False
+        self.counts[verdict] += len(is_open) - int(np.count_nonzero(is_open))
+        self.left = compacted(self.left, is_open)
+
+    def settle_claimed(self, claims: Claims, verdicts: Sequence[Verdict | None]) -> None:
+        """The same by claims; a claimant without a verdict for this file claims nothing of it."""
+        is_open = np.array([True, *(verdict is None for verdict in verdicts)])
+        found = np.zeros(len(is_open), dtype=np.int64)
+        still_open = np.empty(len(self.left), dtype=np.bool_)
+        for start in range(0, len(self.left), _CHUNK):
+            codes = claims.of(self.left[start : start + _CHUNK]) + 1
+            found += np.bincount(codes, minlength=len(found))
+            still_open[start : start + _CHUNK] = is_open[codes]
+        for place in np.flatnonzero(found[1:]).tolist():
+            if verdict := verdicts[place]:
+                self.counts[verdict] += int(found[place + 1])
+        self.left = compacted(self.left, still_open)
+
+    def total(self, fate: Fate) -> int:
+        return sum(count for (each, _), count in self.counts.items() if each is fate)
 
 
-def sort_out(
-    keys: pl.Series, asked: pl.DataFrame, *, do_not_send: pl.Series, own_batches: Sequence[str] = ()
-) -> pl.DataFrame:
-    """``key, fate, batch_id`` for each key: BATCHED (in one of ``own_batches``), IN_FLIGHT, KNOWN,
-    DO_NOT_SEND, or a null fate for those to be packed.
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What several files have left, each key once, and which file brings it: the first that has it."""
 
-    ``asked`` holds `ASKED_SCHEMA`, a row a number and batch; where several apply, the file's own
-    batch comes first, then one that blocks, then one that was answered.
-    """
-    is_own = pl.col("batch_id").is_in(list(own_batches))
-    first = (
-        asked.sort(is_own.not_(), pl.col("blocks").not_(), "batch_id")
-        .unique("key", keep="first")
-        .with_columns(
-            pl.when(is_own)
-            .then(pl.lit(Fate.BATCHED.value))
-            .when(pl.col("blocks"))
-            .then(pl.lit(Fate.IN_FLIGHT.value))
-            .otherwise(pl.lit(Fate.KNOWN.value))
-            .alias("fate")
-        )
-    )
-    refused = pl.col("fate").is_null() & pl.col("key").is_in(do_not_send.implode())
-    return (
-        keys.to_frame()
-        .join(first, on="key", how="left", maintain_order="left")
-        .with_columns(pl.when(refused).then(pl.lit(Fate.DO_NOT_SEND.value)).otherwise("fate").alias("fate"))
-        .select("key", "fate", "batch_id")
-    )
+    keys: Keys
+    owners: npt.NDArray[np.intp] | None  # index of the file; None: there is one file only
 
 
-def to_pack(sorted_out: Sequence[pl.DataFrame]) -> pl.Series:
-    """The keys that no batch has yet, each once, files in their order."""
-    return pl.concat([frame.filter(pl.col("fate").is_null())["key"] for frame in sorted_out]).unique(
-        maintain_order=True
-    )
+def pooled(files: Sequence[Keys]) -> Pool:
+    filled = [keys for keys in files if len(keys)]
+    if not filled:
+        return Pool(np.empty(0, dtype=np.int64), None)
+    if len(files) == 1:
+        return Pool(files[0], None)
+    keys: Keys = np.concatenate(files)
+    owners = np.repeat(np.arange(len(files)), [len(each) for each in files])
+    order = np.argsort(keys, kind="stable")  # of equal keys the one of the first file stays in front
+    keys = keys[order]
+    is_first = np.ones(len(keys), dtype=np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+    return Pool(keys[is_first], owners[order[is_first]])
 
 
-def settle(sorted_out: Sequence[pl.DataFrame], packed: pl.DataFrame) -> list[pl.DataFrame]:
-    """Give the keys without a fate one: in a new batch (``packed``: key, batch_id) or WAITING.
+def carry(sortings: Sequence[Sorting], pool: Pool, batches: Sequence[tuple[str, Keys]]) -> None:
+    """Settle what is left: in a batch on behalf of the first file that has it, in flight for the others,
+    waiting when no batch has it. ``batches`` are consecutive parts of the pool, from its beginning."""
+    brought = _brought(pool, [len(keys) for _, keys in batches], len(sortings))
+    for index, sorting in enumerate(sortings):
+        totals = _totals(sorting.left, [keys for _, keys in batches])
+        for place, ((batch_id, _), total) in enumerate(zip(batches, totals, strict=True)):
+            own = total if pool.owners is None else brought.get((index, place), 0)
+            sorting.counts[Fate.BATCHED, batch_id] += own
+            sorting.counts[Fate.IN_FLIGHT, batch_id] += total - own
+        sorting.counts[Fate.WAITING, None] += len(sorting.left) - sum(totals)
+        sorting.counts = +sorting.counts
 
-    A number that two files share goes into one batch, on behalf of the first: for the second it is
-    in flight.
-    """
-    settled = []
-    carried = pl.Series("key", [], dtype=pl.Int64)
-    for frame in sorted_out:
-        is_open = pl.col("fate").is_null()
-        is_carried = pl.col("key").is_in(carried.implode())
-        joined = frame.join(packed, on="key", how="left", maintain_order="left", suffix="_new")
-        fate = (
-            pl.when(is_open.not_())
-            .then("fate")
-            .when(pl.col("batch_id_new").is_null())
-            .then(pl.lit(Fate.WAITING.value))
-            .when(is_carried)
-            .then(pl.lit(Fate.IN_FLIGHT.value))
-            .otherwise(pl.lit(Fate.BATCHED.value))
-        )
-        settled.append(
-            joined.select(
-                "key", fate.alias("fate"), pl.coalesce("batch_id", "batch_id_new").alias("batch_id")
-            )
-        )
-        carried = pl.concat([carried, frame.filter(is_open)["key"]])
-    return settled
+
+def _brought(pool: Pool, sizes: Sequence[int], files: int) -> dict[tuple[int, int], int]:
+    """How many keys of each batch a file brings: (file, batch) → keys."""
+    if pool.owners is None:
+        return {}
+    batch_of = np.repeat(np.arange(len(sizes)), sizes)
+    pairs, counts = np.unique(pool.owners[: len(batch_of)] + batch_of * files, return_counts=True)
+    return {
+        (pair % files, pair // files): count
+        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True)
+    }
+
+
+def _totals(left: Keys, batches: Sequence[Keys]) -> list[int]:
+    """How many of a file's keys are in each batch."""
+    if not batches:
+        return []
+    edges = [keys[0] for keys in batches] + [batches[-1][-1] + 1]
+    counts: list[int] = np.diff(np.searchsorted(left, edges)).tolist()
+    return counts

@@ -57,6 +57,15 @@ class DataFolder:
         return self.root / ".runs"
 
     @property
+    def keys(self) -> Path:
+        """The numbers of batches once more, sorted and binary; made again where they are gone."""
+        return self.root / ".keys"
+
+    @property
+    def planning_lock(self) -> Path:
+        return self.root / ".planning.lock"
+
+    @property
     def do_not_send(self) -> Path:
         return self.root / "do-not-send.txt"
 
@@ -66,6 +75,13 @@ class DataFolder:
     def batch_file(self, batch_id: str) -> Path:
         """Exactly what is sent: one number a line."""
         return self.batches / f"{batch_id}.txt"
+
+    def keys_file(self, batch_id: str) -> Path:
+        return self.keys / f"{batch_id}.i64"
+
+    def rejected_file(self, sha256: str) -> Path:
+        """The lines of a landed file that are no numbers."""
+        return self.quarantine / "landing" / f"{sha256}.parquet"
 
     def raw_file(self, batch_id: str) -> Path:
         return self.raw / f"{batch_id}.archive"

@@ -14,6 +14,9 @@ The rules, which `read_one` spells out for a single text:
 
 `normalise` gives the same answers by the million. Expressions built from the metadata of
 `phonenumbers` settle what is written plainly; only the rest goes through `read_one`.
+
+A *key* is an E.164 number without its ``+``, as an integer: `read_keys` reads most texts straight into
+keys, by tables of the same metadata, and leaves the others to `normalise`.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import phonenumbers
 import polars as pl
 from phonenumbers import (
@@ -52,6 +57,9 @@ ROUNDED = "spreadsheet rounding lost digits"
 SEVERAL = "more than one number"
 TOO_LONG = "too long"
 TOO_SHORT = "too short"
+
+Keys = npt.NDArray[np.int64]
+NO_KEY = 0  # in place of a number that was rejected
 
 Reading = tuple[str | None, str | None]  # a number and no reason, or no number and the reason
 
@@ -92,12 +100,25 @@ def normalise(text: pl.Series, *, default_region: str | None = None) -> pl.DataF
 
     Raises ConfigurationError when ``default_region`` is no region.
     """
-    if default_region is not None and default_region not in phonenumbers.SUPPORTED_REGIONS:
-        message = "DEFAULT_REGION is no region. Use two capital letters such as CH, or leave it out."
-        raise ConfigurationError(message)
+    _check_region(default_region)
     texts = text.cast(pl.String)
     starts = range(0, max(1, len(texts)), BLOCK_ROWS)
     return pl.concat([_normalise_block(texts.slice(start, BLOCK_ROWS), default_region) for start in starts])
+
+
+def read_keys(text: pl.Series, *, default_region: str | None = None) -> tuple[Keys, pl.DataFrame]:
+    """The key of each text (`NO_KEY` when rejected), and ``index, reason`` of the rejected ones.
+
+    The same numbers and reasons as `normalise`. Raises ConfigurationError when ``default_region`` is no
+    region.
+    """
+    _check_region(default_region)
+    keys = _plain_keys(text, has_region=default_region is not None)
+    left = np.flatnonzero(keys == NO_KEY)
+    rest = normalise(text.gather(left), default_region=default_region)
+    keys[left] = rest["number"].str.strip_prefix("+").cast(pl.Int64).fill_null(NO_KEY).to_numpy()
+    rejected = rest.with_columns(index=pl.Series(left)).filter(pl.col("number").is_null())
+    return keys, rejected.select("index", "reason")
 
 
 def calling_code(number: pl.Expr) -> pl.Expr:
@@ -124,6 +145,12 @@ def read_one(text: str, default_region: str | None = None) -> Reading:
     if written.startswith("+"):
         return _judged(written, None)
     return _read_bare(text, digits, default_region)
+
+
+def _check_region(default_region: str | None) -> None:
+    if default_region is not None and default_region not in phonenumbers.SUPPORTED_REGIONS:
+        message = "DEFAULT_REGION is no region. Use two capital letters such as CH, or leave it out."
+        raise ConfigurationError(message)
 
 
 def tidied(text: pl.Series) -> pl.Series:
@@ -400,3 +427,86 @@ def _read_each(text: pl.Series, default_region: str | None) -> pl.DataFrame:
     readings = {each: read_one(each, default_region) for each in set(texts)}
     schema = {"number": pl.String, "reason": pl.String}
     return pl.DataFrame([readings[each] for each in texts], schema=schema, orient="row")
+
+
+# --- straight into keys -----------------------------------------------------------------------------------
+
+_POWERS = 10 ** np.arange(19, dtype=np.int64)
+_PREFIX = 4  # digits: they hold the calling code and at least one digit of the national number
+_LENGTHS = MAX_DIGITS + 1
+
+
+def _plain_keys(text: pl.Series, *, has_region: bool) -> Keys:
+    """The keys of texts of nothing but digits, with or without a ``+``, that nobody could read otherwise.
+
+    `NO_KEY` wherever somebody has to look closer. With a region, bare digits may be a national number.
+    """
+    values: Keys = text.cast(pl.Int64, strict=False).fill_null(0).to_numpy(writable=True)
+    has_plus = text.str.starts_with("+").fill_null(False).to_numpy()
+    digits = text.str.len_bytes().fill_null(0).to_numpy() - has_plus
+    # As many digits as bytes: no sign, no space, no zero in front is hidden in the integer.
+    fits = (digits >= _PREFIX) & (digits <= MAX_DIGITS)
+    digits = np.where(fits, digits, _PREFIX).astype(np.int64)
+    fits &= (values >= _POWERS[digits - 1]) & (values < _POWERS[digits])
+    place = np.where(fits, values, 0) // _POWERS[digits - _PREFIX] * _LENGTHS + digits
+    is_possible = _plain_lengths(with_local=True)[place]
+    if has_region:
+        fits &= has_plus
+    else:
+        is_possible = np.where(has_plus, is_possible, _plain_lengths(with_local=False)[place])
+    values[~(fits & is_possible)] = NO_KEY
+    return values
+
+
+@cache
+def _plain_lengths(*, with_local: bool) -> npt.NDArray[np.bool_]:
+    """Whether a number is possible, and surely left as it is, at ``_LENGTHS * first digits + how many``."""
+    table = np.zeros((10**_PREFIX, _LENGTHS), dtype=np.bool_)
+    for code in COUNTRY_CODE_TO_REGION_CODE:
+        numbering = _numbering_of_code(code)
+        lengths = numbering.lengths + (numbering.local_lengths if with_local else ())
+        counts = [count for length in lengths if (count := len(numbering.code) + length) <= MAX_DIGITS]
+        width = 10 ** (_PREFIX - 1 - len(numbering.code))
+        for digit in set("0123456789") - _first_digits(numbering.trunk):
+            start = int(numbering.code + digit) * width
+            table[start : start + width, counts] = True
+    return table.reshape(-1)
+
+
+def _first_digits(pattern: str) -> set[str]:
+    """The digits that a match of a metadata pattern may begin with, unless the match is empty."""
+    found: set[str] = set()
+    for branch in _split(pattern):
+        rest = branch
+        is_optional = True
+        while rest and is_optional:
+            atom, rest = _first_atom(rest)
+            if atom.startswith("("):
+                found |= _first_digits(atom[1:-1].removeprefix("?:"))
+            else:
+                found |= {digit for digit in "0123456789" if re.fullmatch(atom, digit)}
+            is_optional = rest.startswith(("?", "*", "{0")) or bool(re.fullmatch(atom, ""))
+            rest = re.sub(r"^(?:[?*+]|\{[0-9,]+\})", "", rest)
+    return found
+
+
+def _split(pattern: str) -> list[str]:
+    """The alternatives of a pattern, those in its groups left alone."""
+    branches, depth = [""], 0
+    for sign in pattern:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "|" and not depth:
+            branches.append("")
+        else:
+            branches[-1] += sign
+    return branches
+
+
+def _first_atom(branch: str) -> tuple[str, str]:
+    """A group, a class, an escape or a single sign, and what comes behind it."""
+    depth = 0
+    for end, sign in enumerate(branch, start=1):
+        depth += (sign in "([") - (sign in ")]")
+        if not depth and sign != "\\":
+            return branch[:end], branch[end:]
+    return branch, ""

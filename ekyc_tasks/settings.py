@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     batch_size: int = Field(10_000, ge=1, le=10_000_000, description="most numbers in one upload")
     min_batch: int = Field(1, ge=1, description="fewest numbers in one upload; fewer wait for company")
     max_hold_back: Duration = Field(timedelta(hours=1), description="how long numbers wait for company")
+    small_rest: Literal["send", "keep"] = Field(
+        "send", description="what becomes of them then: sent all the same, or kept and reported"
+    )
     settle: Duration = Field(timedelta(seconds=2), description="how long a landed file must stand still")
     fresh_for: Duration = Field(
         timedelta(days=30), description="numbers bought since then are known; 0: always ask"

@@ -98,6 +98,7 @@ async def plan_files(run_id: str, files: list[str] | None, task_type: str, limit
             batch_size=settings.batch_size,
             min_batch=settings.min_batch,
             max_hold_back=settings.max_hold_back,
+            send_rest=settings.small_rest == "send",
             fresh_for=settings.fresh_for,
             default_region=settings.default_region,
             number_column=settings.number_column,
@@ -112,7 +113,7 @@ async def plan_files(run_id: str, files: list[str] | None, task_type: str, limit
             files=len(done.files),
             new_batches=len(done.new_batches),
             unreadable=[*found.unreadable, *done.unreadable],
-            notes=[*found.unsettled, *done.numberless],
+            notes=[*found.unsettled, *done.notes],
         )
 
 

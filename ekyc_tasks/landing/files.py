@@ -18,6 +18,7 @@ COPY_BYTES = 1 << 20
 # Written by browsers, download tools, editors and spreadsheets while the real file is not there yet.
 _UNFINISHED_ENDINGS = (".part", ".tmp", ".crdownload")
 _HIDDEN_STARTS = (".", "~$")
+_CHANGED = "{} changed while it was read. It is taken once it stands still."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ class Arrival:
             return self._is(self.path.stat())
         except OSError:
             return False
+
+    def require_unchanged(self) -> None:
+        if not self.is_unchanged():
+            raise InputError(_CHANGED.format(self.name))
 
     def _is(self, status: os.stat_result) -> bool:
         return self.identity == _seen(self.path, self.name, status).identity
@@ -134,14 +139,12 @@ def _seen(path: Path, name: str, status: os.stat_result, has_landed: bool = True
 
 
 def _bytes_of(arrival: Arrival) -> Iterator[bytes]:
-    changed = InputError(f"{arrival.name} changed while it was read. It is taken once it stands still.")
-    if not arrival.is_unchanged():
-        raise changed
+    arrival.require_unchanged()
     try:
         with arrival.path.open("rb") as file:
             while data := file.read(COPY_BYTES):
                 yield data
             if not arrival._is(os.fstat(file.fileno())):
-                raise changed
+                raise InputError(_CHANGED.format(arrival.name))
     except OSError as error:
         raise InputError(f"{arrival.name} cannot be read: {error.strerror}. Check its permissions.") from None

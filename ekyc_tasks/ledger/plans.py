@@ -87,14 +87,19 @@ class Plans:
             return [read(LandedFile, row) for row in rows]
 
     def asked(self, task_type: str, *, since: datetime | None) -> list[Batch]:
-        """Batches whose numbers must not be bought again: blocking ones, and those bought since then."""
+        """Batches whose numbers must not be bought again: blocking ones, then those bought since then,
+        the newest of them first."""
         blocks: ColumnElement[bool] = batches.c.state.in_(BLOCKING)
         if since is not None:
             fresh = and_(batches.c.state == BatchState.LOADED, batches.c.submitted_at >= since)
             blocks = or_(blocks, fresh)
         with self._store.reading() as connection:
             rows = connection.execute(
-                select(batches).where(batches.c.task_type == task_type, blocks).order_by(batches.c.batch_id)
+                select(batches)
+                .where(batches.c.task_type == task_type, blocks)
+                .order_by(
+                    batches.c.state == BatchState.LOADED, batches.c.submitted_at.desc(), batches.c.batch_id
+                )
             )
             return [read(Batch, row) for row in rows]
 
@@ -109,21 +114,22 @@ class Plans:
             )
             return [read(Batch, row) for row in rows]
 
-    def own_batches(self, file_ids: Collection[str]) -> dict[str, list[str]]:
+    def own_batches(self, file_ids: Collection[str]) -> dict[str, list[Batch]]:
         """The batches that carry numbers of these files already, abandoned ones left out."""
         with self._store.reading() as connection:
             rows = connection.execute(
-                select(file_batches.c.file_id, file_batches.c.batch_id)
+                select(file_batches.c.file_id, batches)
                 .join(batches)
                 .where(
                     file_batches.c.file_id.in_(file_ids),
                     file_batches.c.fate == Fate.BATCHED,
                     batches.c.state != BatchState.ABANDONED,
                 )
+                .order_by(batches.c.batch_id)
             )
-            found: dict[str, list[str]] = {}
+            found: dict[str, list[Batch]] = {}
             for row in rows:
-                found.setdefault(row.file_id, []).append(row.batch_id)
+                found.setdefault(row.file_id, []).append(read(Batch, row))
             return found
 
     def released(self, batch_ids: Collection[str], *, why: str, run_id: str) -> None:

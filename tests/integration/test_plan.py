@@ -20,7 +20,7 @@ from ekyc_tasks.ledger import Ledger, open_ledger
 from ekyc_tasks.models import BatchState, Decision, Outcome, Reconciliation, UploadResult
 from ekyc_tasks.money import NO_BUDGET
 from ekyc_tasks.steps.arrivals import settled_arrivals
-from ekyc_tasks.steps.plan import Plan, PlanPolicy, plan
+from ekyc_tasks.steps.plan import Plan, PlanPolicy, plan, preview
 from ekyc_tasks.steps.resolve import Verdict, resolve
 
 pytestmark = pytest.mark.integration
@@ -57,6 +57,15 @@ class Office:
             folder=self.folder,
             policy=policy,
             clock=self.clock,
+        )
+
+    def preview(self, policy: PlanPolicy = POLICY) -> Plan:
+        return asyncio.run(self._preview(policy))
+
+    async def _preview(self, policy: PlanPolicy) -> Plan:
+        found = await settled_arrivals(self.folder.landing, (), settle=timedelta(0), clock=self.clock)
+        return await preview(
+            found.settled, ledger=self.ledger, folder=self.folder, policy=policy, clock=self.clock
         )
 
     def sent(self, batch_id: str) -> list[str]:
@@ -390,6 +399,7 @@ def test_a_lost_batch_file_stops_planning_for_numbers_might_be_bought_twice(offi
     office.drop("a.txt", A)
     [batch_id] = office.plan().new_batches
     office.folder.batch_file(batch_id).unlink()
+    office.folder.keys_file(batch_id).unlink()
     path = office.drop("b.txt", B)
 
     with pytest.raises(InputError, match=batch_id):
@@ -434,3 +444,94 @@ def test_a_do_not_send_line_that_is_no_number_stops_planning_rather_than_let_som
 
     office.folder.do_not_send.write_text(f"# asked us to stop\n{A}\n")
     assert [office.sent(batch) for batch in office.plan().new_batches] == [[B]]
+
+
+def test_recheck_asks_again_what_is_fresh_but_not_what_is_on_its_way_or_not_to_be_sent(office):
+    recheck = replace(POLICY, recheck=True)
+    office.drop("a.txt", A, B)
+    [loaded] = office.plan().new_batches
+    office.load(loaded)
+    office.drop("b.txt", C)
+    office.plan()
+    office.folder.do_not_send.write_text(f"{B}\n")
+    office.drop("c.txt", A, B, C)
+
+    done = office.plan(recheck)
+
+    assert [office.sent(batch) for batch in done.new_batches] == [[A]]
+    assert [fates(file) for file in done.files] == [{"batched": 1, "do_not_send": 1, "in_flight": 1}]
+
+
+def test_recheck_is_for_what_lands_not_for_what_has_waited(office):
+    patient = replace(POLICY, min_batch=2)
+    office.drop("a.txt", A, B)
+    [loaded] = office.plan(patient).new_batches
+    office.load(loaded)
+    office.drop("b.txt", A, C)
+    assert [fates(file) for file in office.plan(patient).files] == [{"known": 1, "waiting": 1}]
+    office.drop("c.txt", D)
+
+    done = office.plan(replace(patient, recheck=True))
+
+    assert [office.sent(batch) for batch in done.new_batches] == [[C, D]]
+
+
+def test_what_was_known_when_a_file_landed_stays_known_when_it_is_planned_again(office):
+    policy = replace(POLICY, min_batch=2, max_hold_back=timedelta(days=60))
+    office.drop("a.txt", A, B)
+    [loaded] = office.plan(policy).new_batches
+    office.load(loaded)
+    office.clock.advance(timedelta(days=29).total_seconds())
+    office.drop("b.txt", A, C)
+    office.plan(policy)
+    office.clock.advance(timedelta(days=5).total_seconds())
+    office.drop("c.txt", D)
+
+    done = office.plan(policy)
+
+    assert [office.sent(batch) for batch in done.new_batches] == [[C, D]]
+    assert [fates(file) for file in done.files] == [{"known": 1, "batched": 1}, {"batched": 1}]
+
+
+def test_too_few_numbers_are_reported_when_they_are_not_to_be_sent(office):
+    policy = replace(POLICY, min_batch=3, send_rest=False)
+    office.drop("a.txt", A)
+    early = office.plan(policy)
+    office.clock.advance(3600)
+    late = office.plan(policy)
+
+    assert (early.notes, late.new_batches) == ((), ())
+    assert ["a.txt" in sentence and "EKYC_SMALL_REST" in sentence for sentence in late.notes] == [True]
+    assert [office.sent(batch) for batch in office.plan(replace(policy, send_rest=True)).new_batches] == [[A]]
+
+
+def test_a_preview_says_what_a_plan_does_and_writes_nothing(office):
+    office.drop("a.txt", A, B)
+    [loaded] = office.plan().new_batches
+    office.load(loaded)
+    office.drop("b.csv", "phone", A, C, C, "junk", D)
+    office.drop("bad.doc", B)
+    before = everything(office)
+
+    seen = office.preview()
+
+    assert everything(office) == before
+    done = office.plan()
+    assert [counted(file) for file in seen.files] == [counted(file) for file in done.files]
+    assert [numbers for _, numbers in seen.batches] == [numbers for _, numbers in done.batches] == [2]
+    assert (list(seen.rejected.values()), seen.unreadable) == ([{"no digits": 1}], done.unreadable)
+
+
+def everything(office):
+    """All files with their bytes, and all that the ledger says."""
+    files = {
+        path: path.read_bytes()
+        for path in office.folder.root.rglob("*")
+        if path.is_file() and path.suffix != ".db-shm"  # marks of readers
+    }
+    history = office.ledger.history
+    return files, history.files(), history.batches()
+
+
+def counted(file):
+    return replace(file, file_id="", sha256="", run_id="", planned_at=START)

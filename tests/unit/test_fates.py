@@ -1,135 +1,123 @@
-"""What becomes of each number: tables of cases, and worlds made up by chance."""
+"""What becomes of each number: cases, and worlds made up by chance that are compared with plain sets."""
 
 from __future__ import annotations
 
-import polars as pl
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ekyc_tasks import fates
+from ekyc_tasks.fates import Claims, Sorting, carry, pooled
 from ekyc_tasks.models import Fate
 
-OPEN = None
+KNOWN, BUSY, REFUSED = (Fate.KNOWN, "done"), (Fate.IN_FLIGHT, "busy"), (Fate.DO_NOT_SEND, None)
+SOME = st.lists(st.integers(1, 12), unique=True, max_size=8).map(sorted)
 
 
 def keys(*values):
-    return pl.Series("key", values, dtype=pl.Int64)
+    return np.array(sorted(values), dtype=np.int64)
 
 
-def asked(*rows):
-    return pl.DataFrame(list(rows), schema=fates.ASKED_SCHEMA, orient="row")
+def counts(sorting):
+    return dict(sorting.counts)
 
 
-def packed(**batches):
-    rows = [(key, batch_id) for batch_id, numbers in batches.items() for key in numbers]
-    return pl.DataFrame(rows, schema={"key": pl.Int64, "batch_id": pl.String}, orient="row")
-
-
-def sorted_out(numbers, rows=(), *, do_not_send=(), own=()):
-    return fates.sort_out(keys(*numbers), asked(*rows), do_not_send=keys(*do_not_send), own_batches=own)
-
-
-@pytest.mark.parametrize(
-    ("numbers", "expected"),
-    [
-        (["+41798284651", "+1", "+41798284651"], [41798284651, 1]),
-        ([None, "+999999999999999", None], [999999999999999]),
-        ([None], []),
-        ([], []),
-    ],
-)
-def test_numbers_become_keys_each_once_in_their_order(numbers, expected):
-    assert fates.keys_of(pl.Series(numbers, dtype=pl.String)).to_list() == expected
-
-
-def test_keys_become_numbers_again():
-    assert fates.numbers_of(keys(41798284651, 1)).to_list() == ["+41798284651", "+1"]
-    assert fates.numbers_of(keys()).to_list() == []
-
-
-@pytest.mark.parametrize(
-    ("rows", "do_not_send", "own", "fate", "batch_id"),
-    [
-        ([], [], [], OPEN, None),
-        ([(2, "other", True)], [], [], OPEN, None),
-        ([(1, "busy", True)], [], [], Fate.IN_FLIGHT, "busy"),
-        ([(1, "done", False)], [], [], Fate.KNOWN, "done"),
-        ([(1, "mine", True)], [], ["mine"], Fate.BATCHED, "mine"),
-        ([(1, "mine", False)], [], ["mine"], Fate.BATCHED, "mine"),
-        ([], [1], [], Fate.DO_NOT_SEND, None),
-        ([], [2], [], OPEN, None),
-        # the file's own batch, then one that blocks, then one that was answered
-        ([(1, "a-done", False), (1, "b-busy", True)], [], [], Fate.IN_FLIGHT, "b-busy"),
-        ([(1, "a-busy", True), (1, "b-mine", False)], [], ["b-mine"], Fate.BATCHED, "b-mine"),
-        ([(1, "a-done", False), (1, "b-mine", True)], [], ["b-mine"], Fate.BATCHED, "b-mine"),
-        ([(1, "b-done", False), (1, "a-done", False)], [], [], Fate.KNOWN, "a-done"),
-        # what was sent was sent, whatever the list says now
-        ([(1, "busy", True)], [1], [], Fate.IN_FLIGHT, "busy"),
-        ([(1, "mine", True)], [1], ["mine"], Fate.BATCHED, "mine"),
-        ([(1, "done", False)], [1], [], Fate.KNOWN, "done"),
-    ],
-)
-def test_where_several_fates_apply(rows, do_not_send, own, fate, batch_id):
-    assert sorted_out([1], rows, do_not_send=do_not_send, own=own).rows() == [(1, fate, batch_id)]
-
-
-def test_the_order_of_a_file_is_kept():
-    frame = sorted_out([3, 1, 2], [(1, "busy", True), (2, "done", False)])
-    assert frame.rows() == [(3, OPEN, None), (1, "in_flight", "busy"), (2, "known", "done")]
-
-
-def test_what_no_batch_has_is_packed_once():
-    first = sorted_out([5, 1, 2], [(1, "busy", True)])
-    second = sorted_out([2, 3, 5], do_not_send=[3])
-    assert fates.to_pack([first, second]).to_list() == [5, 2]
-
-
-def test_files_share_a_number_and_one_carries_it():
-    files = [sorted_out([1, 2]), sorted_out([2, 3]), sorted_out([3, 2])]
-    settled = fates.settle(files, packed(new=[1, 2], other=[3]))
-    assert [frame.rows() for frame in settled] == [
-        [(1, "batched", "new"), (2, "batched", "new")],
-        [(2, "in_flight", "new"), (3, "batched", "other")],
-        [(3, "in_flight", "other"), (2, "in_flight", "new")],
+def parts(pool, *sizes):
+    """Consecutive batches of a pool: b0, b1, …"""
+    ends = np.cumsum(sizes)
+    return [
+        (f"b{index}", pool.keys[end - size : end])
+        for index, (size, end) in enumerate(zip(sizes, ends, strict=True))
     ]
 
 
-def test_what_was_not_packed_waits_in_every_file():
-    settled = fates.settle([sorted_out([1, 2]), sorted_out([2])], packed(new=[1]))
-    assert [frame.rows() for frame in settled] == [
-        [(1, "batched", "new"), (2, "waiting", None)],
-        [(2, "waiting", None)],
+def test_what_comes_first_settles():
+    sorting = Sorting(keys(1, 2, 3, 4))
+    sorting.settle(keys(1, 2, 9), (Fate.BATCHED, "mine"))
+    claims = Claims(pooled([sorting.left]).keys)
+    for others in (keys(2, 3), keys(3, 4), keys(1, 4)):
+        claims.add(others)
+
+    sorting.settle_claimed(claims, [BUSY, KNOWN, REFUSED])
+
+    assert counts(sorting) == {(Fate.BATCHED, "mine"): 2, BUSY: 1, KNOWN: 1}
+    assert sorting.left.tolist() == []
+
+
+def test_a_claim_that_does_not_count_for_a_file_leaves_it_the_number():
+    files = [Sorting(keys(1, 2)), Sorting(keys(1, 3))]
+    claims = Claims(pooled([each.left for each in files]).keys)
+    claims.add(keys(1))
+
+    files[0].settle_claimed(claims, [KNOWN])
+    files[1].settle_claimed(claims, [None])
+
+    assert [each.left.tolist() for each in files] == [[2], [1, 3]]
+    assert [counts(each) for each in files] == [{KNOWN: 1}, {}]
+
+
+def test_files_share_a_number_and_the_first_brings_it():
+    files = [Sorting(keys(1, 2)), Sorting(keys(2, 3)), Sorting(keys(2, 3, 4))]
+    pool = pooled([each.left for each in files])
+    assert pool.keys.tolist() == [1, 2, 3, 4]
+
+    carry(files, pool, parts(pool, 2, 1))
+
+    assert [counts(each) for each in files] == [
+        {(Fate.BATCHED, "b0"): 2},
+        {(Fate.IN_FLIGHT, "b0"): 1, (Fate.BATCHED, "b1"): 1},
+        {(Fate.IN_FLIGHT, "b0"): 1, (Fate.IN_FLIGHT, "b1"): 1, (Fate.WAITING, None): 1},
     ]
 
 
-def test_settling_leaves_other_fates_alone():
-    before = sorted_out([1, 2, 3], [(1, "busy", True), (2, "done", False)], do_not_send=[3])
-    assert fates.settle([before], packed())[0].rows() == before.rows()
+@pytest.mark.parametrize("files", [[], [[]], [[], []]])
+def test_nothing_is_left(files):
+    sortings = [Sorting(keys(*each)) for each in files]
+    pool = pooled([each.left for each in sortings])
+    carry(sortings, pool, [])
+    assert (len(pool.keys), [counts(each) for each in sortings]) == (0, [{} for _ in files])
 
 
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_any_number_of_any_file_has_exactly_one_fate(data):
-    some = st.lists(st.integers(1, 12), unique=True, max_size=8)
-    numbers = data.draw(st.lists(some, min_size=1, max_size=4))
-    batches = st.tuples(st.integers(1, 12), st.sampled_from(["a", "b", "c"]), st.booleans())
-    rows = data.draw(st.lists(batches, max_size=12, unique_by=lambda row: row[:2]))
-    refused = data.draw(some)
-    own = data.draw(st.lists(st.sampled_from(["a", "b", "c"]), unique=True))
-    files = [sorted_out(each, rows, do_not_send=refused, own=own) for each in numbers]
-    open_keys = fates.to_pack(files).to_list()
-    new = open_keys[: data.draw(st.integers(0, len(open_keys)))]
-    check_accounts(numbers, fates.settle(files, packed(new=new)), new)
-    assert not set(open_keys) & ({key for key, _, _ in rows} | set(refused))
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_every_number_of_every_file_has_exactly_one_fate(data):
+    files = data.draw(st.lists(SOME, min_size=1, max_size=4))
+    claimants = data.draw(
+        st.lists(st.tuples(SOME, st.sampled_from([BUSY, KNOWN, REFUSED, None])), max_size=4)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fates, "_CHUNK", data.draw(st.sampled_from([2, 1000])))
+        sortings, pool, size = sorted_out(files, claimants, data)
+
+    expected = by_plain_sets(files, claimants, set(pool.keys[:size].tolist()))
+    assert [counts(each) for each in sortings] == expected
 
 
-def check_accounts(numbers, settled, new):
-    """The same numbers in the same order, each with one fate; each new one is carried by one file."""
-    assert [frame["key"].to_list() for frame in settled] == [list(each) for each in numbers]
-    rows = [row for frame in settled for row in frame.rows()]
-    assert all(fate in set(Fate) for _, fate, _ in rows)
-    has_batch = {"batched", "in_flight", "known"}
-    assert all((batch_id is not None) == (fate in has_batch) for _, fate, batch_id in rows)
-    carried = [key for key, fate, batch_id in rows if (fate, batch_id) == ("batched", "new")]
-    assert sorted(carried) == sorted(new)
+def sorted_out(files, claimants, data):
+    sortings = [Sorting(keys(*each)) for each in files]
+    claims = Claims(pooled([each.left for each in sortings]).keys)
+    for others, _ in claimants:
+        claims.add(keys(*others))
+    for sorting in sortings:
+        sorting.settle_claimed(claims, [verdict for _, verdict in claimants])
+    pool = pooled([each.left for each in sortings])
+    size = data.draw(st.integers(0, len(pool.keys)))
+    carry(sortings, pool, parts(pool, size) if size else [])
+    return sortings, pool, size
+
+
+def by_plain_sets(files, claimants, packed):
+    brought, found = set(), []
+    for numbers in files:
+        fate = {}
+        for number in numbers:
+            verdict = next((verdict for others, verdict in claimants if number in others), None)
+            if verdict is None:
+                is_new = number not in brought
+                verdict = (Fate.BATCHED if is_new else Fate.IN_FLIGHT, "b0")
+                verdict = verdict if number in packed else (Fate.WAITING, None)
+                brought.add(number)
+            fate[verdict] = fate.get(verdict, 0) + 1
+        found.append(fate)
+    return found

@@ -30,6 +30,7 @@ LAYERS = [
             "ekyc_tasks.export",
             "ekyc_tasks.fates",
             "ekyc_tasks.folders",
+            "ekyc_tasks.keys",
             "ekyc_tasks.landing",
             "ekyc_tasks.lease",
             "ekyc_tasks.ledger",
@@ -42,6 +43,7 @@ LAYERS = [
             "ekyc_tasks.reconcile",
             "ekyc_tasks.sandbox",
             "ekyc_tasks.scrub",
+            "ekyc_tasks.sent",
             "ekyc_tasks.settings",
             "ekyc_tasks.spool",
             "ekyc_tasks.task_types",
@@ -68,8 +70,8 @@ KEEPERS = {
 
 # Who must not know whom. The rooms of this list know neither the ledger nor the provider nor settings.
 BY_THEMSELVES = [
-    "archive", "cadence", "dataset", "disk", "fates", "folders", "landing", "loading", "money", "normalize",
-    "numbers", "packing", "reconcile", "scrub", "task_types",
+    "archive", "cadence", "dataset", "disk", "fates", "folders", "keys", "landing", "loading", "money",
+    "normalize", "numbers", "packing", "reconcile", "scrub", "sent", "task_types",
 ]  # fmt: skip
 STRANGERS = [
     ("provider", ["ledger", "spool"]),
@@ -81,7 +83,18 @@ STRANGERS = [
 ]
 
 # Values in, values out.
-WITHOUT_IO = ["normalize", "reconcile", "fates", "cadence", "money", "packing", "scrub", "models", "errors"]
+WITHOUT_IO = [
+    "normalize",
+    "reconcile",
+    "fates",
+    "keys",
+    "cadence",
+    "money",
+    "packing",
+    "scrub",
+    "models",
+    "errors",
+]
 IO_MODULES = {
     "os",
     "io",
