@@ -59,13 +59,17 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UploadResult:
-    """What is known after one upload. ``words`` are the provider's, shortened and scrubbed."""
+    """What is known after one upload. ``words`` are the provider's, shortened and scrubbed.
+
+    ``minimum``: the fewest numbers in a task, where a refusal named it.
+    """
 
     outcome: Outcome
     words: str
     http_status: int | None = None
     task_id: str | None = None
     retry_after: float | None = None
+    minimum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ _BODY_LIMIT = 1 << 20  # an answer of the API is far below; an endless one must 
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,200}")
 _HOST = re.compile(r"[0-9a-z._:-]+")
+_MINIMUM = re.compile(r"\bminimum\D{0,20}?(\d{1,3}(?:[,' ]\d{3})+|\d{1,8})\b", re.IGNORECASE)
+_LARGEST_TASK = 10_000_000  # documented: the most numbers that one task takes
 _LONGEST_WAIT = 1_000_000.0  # seconds; a date far ahead must not leave the calendar
 _LONGEST_AMOUNT = 50
 _LONGEST_WORDS = 4096  # more than is ever shown; hostile megabytes are not worth reading
@@ -226,7 +228,8 @@ class Provider:
         if is_success:
             return UploadResult(Outcome.UNKNOWN, f"{words} (no task id in it)", answer.status)
         outcome = _OUTCOMES.get(answer.status, Outcome.UNKNOWN)
-        return UploadResult(outcome, words, answer.status, retry_after=answer.retry_after)
+        minimum = _minimum(words) if outcome is Outcome.REFUSED else None
+        return UploadResult(outcome, words, answer.status, retry_after=answer.retry_after, minimum=minimum)
 
     def _require_success(self, answer: _Answer) -> None:
         words = answer.words(self._key)
@@ -311,6 +314,13 @@ async def _opened(client: httpx.AsyncClient, link: str) -> AsyncIterator[httpx.R
         raise DownloadIncomplete(f"the download broke off ({_kind(error)})") from None
     except _TROUBLE as error:
         raise ProviderTrouble(f"the storage host gave no whole answer ({_kind(error)})") from None
+
+
+def _minimum(words: str) -> int | None:
+    """Seen: "only 450 compliant numbers remain for ws, which is less than the minimum 500"."""
+    named = _MINIMUM.search(words)
+    minimum = int(re.sub(r"\D", "", named[1])) if named else 0
+    return minimum if 1 < minimum <= _LARGEST_TASK else None
 
 
 def _beginning(text: str) -> str:

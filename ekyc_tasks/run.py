@@ -18,6 +18,7 @@ from ekyc_tasks.lease import run_lease
 from ekyc_tasks.ledger import Ledger, open_ledger
 from ekyc_tasks.models import BatchState
 from ekyc_tasks.settings import Settings
+from ekyc_tasks.steps.heal import can_heal
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -48,10 +49,13 @@ class Run:
     def has_archive(self, batch_id: str) -> bool:
         return self.ledger.history.batch(batch_id).state is BatchState.FETCHED
 
+    def has_curable_refusal(self) -> bool:
+        return can_heal(self.task_type, ledger=self.ledger)
+
     def to_submit(self, limit: int | None = None) -> list[str]:
         """Our planned batches, as many as fit into ``limit`` numbers."""
         fitting = []
-        left = limit
+        left = None if limit is None else limit - self.ledger.uploads.numbers_sent(self.run_id)
         for batch_id in self._ours({BatchState.PLANNED}):
             numbers = self.ledger.history.batch(batch_id).numbers
             if left is None or numbers <= left:

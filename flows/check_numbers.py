@@ -32,12 +32,10 @@ async def check_numbers(request: CheckRequest = EVERYTHING) -> State[dict[str, A
             async with asyncio.TaskGroup() as following:
                 for batch_id in run.underway():
                     following.create_task(follow(run, batch_id))
-                for batch_id in run.to_submit(request.limit or None):  # uploads go one at a time
-                    state = await submit(run, batch_id, request.budget or None)
-                    if state is None:  # no other batch would fare better now
-                        break
-                    if state == BatchState.SUBMITTED:
-                        following.create_task(follow(run, batch_id))
+                await send(run, request, following)
+                if run.has_curable_refusal():  # in another size, once
+                    await plan(run, request)
+                    await send(run, request, following)
             return await ended(run)
     except EkycError as error:
         return failed(error)
@@ -50,6 +48,15 @@ async def plan(run: Run, request: CheckRequest) -> None:
     for sentence in planned["notes"] if planned else ():
         run.note(sentence, 0)
     await rename(run, planned["files"] if planned else 0)
+
+
+async def send(run: Run, request: CheckRequest, following: asyncio.TaskGroup) -> None:
+    for batch_id in run.to_submit(request.limit or None):  # uploads go one at a time
+        state = await submit(run, batch_id, request.budget or None)
+        if state is None:  # no other batch would fare better now
+            break
+        if state == BatchState.SUBMITTED:
+            following.create_task(follow(run, batch_id))
 
 
 async def submit(run: Run, batch_id: str, budget: float | None) -> str | None:

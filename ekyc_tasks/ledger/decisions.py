@@ -54,7 +54,13 @@ class Decisions:
         """Let go of the numbers; with ``plan_again`` every file that has some of them is planned anew."""
         with self._store.writing() as connection:
             moved = self._store.move(
-                connection, batch_id, sources=sources, to=BatchState.ABANDONED, why=why, run_id=None
+                connection,
+                batch_id,
+                sources=sources,
+                to=BatchState.ABANDONED,
+                why=why,
+                run_id=None,
+                dropped=0 if plan_again else 1,
             )
             if moved and plan_again:
                 waiting = select(file_batches.c.file_id).where(file_batches.c.batch_id == batch_id)

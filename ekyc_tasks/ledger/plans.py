@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from ekyc_tasks.ledger.records import Batch, LandedFile, Link, NewBatch, read
 from ekyc_tasks.ledger.store import Store
@@ -39,6 +39,8 @@ class Plans:
     ) -> None:
         """One transaction: a file is in the ledger with all its batches, or not at all."""
         now = self._store.now()
+        healed_files = {file.file_id for file in landed if file.repacked}
+        repacked = {link.batch_id for link in links if link.file_id in healed_files}
         with self._store.writing() as connection:
             for batch in new_batches:
                 connection.execute(
@@ -51,6 +53,7 @@ class Plans:
                         planned_at=now,
                         run_id=run_id,
                         owner=run_id,
+                        repacked=int(batch.batch_id in repacked),
                     )
                 )
                 self._store.record(
@@ -70,6 +73,18 @@ class Plans:
                 connection.execute(file_batches.delete().where(file_batches.c.file_id == file.file_id))
             for link in links:
                 connection.execute(file_batches.insert().values(**asdict(link)))
+            self._plan_again_what_was_let_go_meanwhile(connection, [file.file_id for file in landed])
+
+    def _plan_again_what_was_let_go_meanwhile(self, connection: Connection, file_ids: list[str]) -> None:
+        """A person may abandon a batch while a plan that still counts on it is being made."""
+        let_go = (
+            select(file_batches.c.file_id)
+            .join(batches)
+            .where(batches.c.state == BatchState.ABANDONED, batches.c.dropped == 0)
+        )
+        connection.execute(
+            update(files).where(files.c.file_id.in_(file_ids), files.c.file_id.in_(let_go)).values(replan=1)
+        )
 
     def planned_before(self, path: str, identity: str) -> bool:
         """Was this very arrival planned by a run that died before it could remove the file?"""
@@ -104,18 +119,19 @@ class Plans:
             return [read(Batch, row) for row in rows]
 
     def answered_for(self, file_id: str) -> list[Batch]:
-        """Loaded batches that carried numbers of this file, as its own or another's, however long ago."""
+        """Loaded or dropped batches with numbers of this file, its own or another's, however old."""
         linked = select(file_batches.c.batch_id).where(file_batches.c.file_id == file_id)
         with self._store.reading() as connection:
             rows = connection.execute(
                 select(batches)
-                .where(batches.c.batch_id.in_(linked), batches.c.state == BatchState.LOADED)
+                .where(batches.c.batch_id.in_(linked))
+                .where(or_(batches.c.state == BatchState.LOADED, batches.c.dropped == 1))
                 .order_by(batches.c.batch_id)
             )
             return [read(Batch, row) for row in rows]
 
     def own_batches(self, file_ids: Collection[str]) -> dict[str, list[Batch]]:
-        """The batches that carry numbers of these files already, abandoned ones left out."""
+        """The batches that carry numbers of these files already; of abandoned ones only the dropped."""
         with self._store.reading() as connection:
             rows = connection.execute(
                 select(file_batches.c.file_id, batches)
@@ -123,7 +139,7 @@ class Plans:
                 .where(
                     file_batches.c.file_id.in_(file_ids),
                     file_batches.c.fate == Fate.BATCHED,
-                    batches.c.state != BatchState.ABANDONED,
+                    or_(batches.c.state != BatchState.ABANDONED, batches.c.dropped == 1),
                 )
                 .order_by(batches.c.batch_id)
             )
@@ -150,6 +166,26 @@ class Plans:
             ]
             carried = select(file_batches.c.file_id).where(file_batches.c.batch_id.in_(moved))
             connection.execute(update(files).where(files.c.file_id.in_(carried)).values(replan=1))
+
+    def healed(self, batch_id: str, *, why: str, size_limit: int | None, run_id: str) -> bool:
+        """A REFUSED batch is taken apart, and all files that have numbers in it are planned again: in
+        batches of at most ``size_limit``, whose refusal is final. False when it was decided meanwhile."""
+        with self._store.writing() as connection:
+            moved = self._store.move(
+                connection,
+                batch_id,
+                sources=[BatchState.REFUSED],
+                to=BatchState.ABANDONED,
+                why=why,
+                run_id=run_id,
+            )
+            if moved:
+                linked = select(file_batches.c.file_id).where(file_batches.c.batch_id == batch_id)
+                values = {"replan": 1, "repacked": 1}
+                if size_limit is not None:
+                    values["size_limit"] = size_limit
+                connection.execute(update(files).where(files.c.file_id.in_(linked)).values(**values))
+            return moved
 
     def batch_ids(self) -> set[str]:
         with self._store.reading() as connection:

@@ -32,6 +32,7 @@ class Batch:
     actual_amount: str | None
     polls: int
     repacked: int
+    dropped: int
     unknowns: int
     unknown_since: datetime | None
     exported_at: datetime | None
@@ -82,6 +83,7 @@ class Attempt:
     ended_at: datetime | None
     outcome: Outcome | None
     http_status: int | None
+    minimum: int | None
     words: str | None
     task_id: str | None
 

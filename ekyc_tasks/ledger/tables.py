@@ -119,6 +119,7 @@ batches = Table(
     Column("actual_amount", String(50)),
     Column("polls", Integer, nullable=False, default=0),
     Column("repacked", Integer, nullable=False, default=0),  # 1: a refusal is final, for it was healed before
+    Column("dropped", Integer, nullable=False, default=0),  # 1: abandoned, and its numbers with it
     Column("unknowns", Integer, nullable=False, default=0),  # in a row: the provider did not know the task
     Column("unknown_since", UtcDateTime),
     Column("exported_at", UtcDateTime),
@@ -157,6 +158,7 @@ attempts = Table(
     Column("ended_at", UtcDateTime),
     Column("outcome", String(20)),
     Column("http_status", Integer),
+    Column("minimum", BigInteger),  # fewest numbers in a batch, as a refusal named it
     Column("words", Text),
     Column("task_id", String(200)),
 )

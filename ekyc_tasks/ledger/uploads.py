@@ -57,6 +57,7 @@ class Uploads:
             ended_at=None,
             outcome=None,
             http_status=None,
+            minimum=None,
             words=None,
             task_id=None,
         )
@@ -184,6 +185,29 @@ class Uploads:
             )
             return [read(Attempt, row) for row in rows]
 
+    def minimum(self, task_type: str) -> int:
+        """The fewest numbers in a batch, as the provider named it last; 1 as long as it has not."""
+        query = (
+            select(attempts.c.minimum)
+            .join(batches)
+            .where(batches.c.task_type == task_type, attempts.c.minimum.is_not(None))
+            .order_by(attempts.c.ended_at.desc())
+            .limit(1)
+        )
+        with self._store.reading() as connection:
+            return connection.execute(query).scalar_one_or_none() or 1
+
+    def numbers_sent(self, run_id: str) -> int:
+        """Numbers that this run uploaded, as far as the provider took them or may have taken them."""
+        query = (
+            select(func.coalesce(func.sum(batches.c.numbers), 0))
+            .select_from(attempts)
+            .join(batches)
+            .where(attempts.c.run_id == run_id, _MAY_BE_CHARGED)
+        )
+        with self._store.reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def spent(self, *, since: datetime | None = None, run_id: str | None = None) -> Decimal:
         with self._store.reading() as connection:
             return self._spent(connection, since=since, run_id=run_id)
@@ -231,6 +255,7 @@ class Uploads:
                 ended_at=self._store.now(),
                 outcome=result.outcome,
                 http_status=result.http_status,
+                minimum=result.minimum,
                 words=result.words,
                 task_id=result.task_id,
             )

@@ -43,7 +43,8 @@ class Plan:
     """What one planning did, or would do.
 
     ``batches``: id and numbers of the new ones. ``rejected``: by file id, lines by reason. ``unreadable``
-    holds a sentence for each file that stays where it was, ``overdue`` one for numbers that wait too long.
+    holds a sentence for each file that stays where it was, ``overdue`` one for numbers that wait too long,
+    ``healed`` one for each refused batch whose numbers were packed again.
     """
 
     files: tuple[LandedFile, ...] = ()
@@ -52,6 +53,7 @@ class Plan:
     rejected: Mapping[str, Mapping[str, int]] | None = None
     unreadable: tuple[str, ...] = ()
     overdue: tuple[str, ...] = ()
+    healed: tuple[str, ...] = ()
 
     @property
     def new_batches(self) -> tuple[str, ...]:
@@ -60,7 +62,7 @@ class Plan:
     @property
     def notes(self) -> tuple[str, ...]:
         """A sentence for each file that a person may want to look at."""
-        return (*self._numberless(), *self.overdue)
+        return (*self.healed, *self._numberless(), *self.overdue)
 
     def _numberless(self) -> list[str]:
         return [
@@ -108,12 +110,11 @@ def drafted(
         _settle_asked(taken, sortings, ledger=ledger, folder=folder, policy=policy)
     pool = pooled([sorting.left for sorting in sortings])
     is_overdue = any(now - each.file.planned_at >= policy.max_hold_back for each in taken)
-    parts = pack(
-        pool.keys,
-        batch_size=policy.batch_size,
-        minimum=1 if is_overdue and policy.send_rest else policy.min_batch,
-        first=policy.first,
-    )
+    learnt = ledger.uploads.minimum(policy.task_type)  # no patience helps against what the provider refuses
+    minimum = max(learnt, 1 if is_overdue and policy.send_rest else policy.min_batch)
+    limits = [each.file.size_limit for each in taken if each.file.size_limit is not None]
+    size = min([policy.batch_size, *(max(limit, minimum) for limit in limits)])
+    parts = pack(pool.keys, batch_size=size, minimum=minimum, first=policy.first)
     batches = tuple((f"{stem}-{index:03}", part) for index, part in enumerate(parts, start=1))
     carry(sortings, pool, batches)
     files = tuple(_with_fates(each.file, sorting) for each, sorting in zip(taken, sortings, strict=True))
@@ -124,7 +125,7 @@ def drafted(
             link for file, sorting in zip(files, sortings, strict=True) for link in _links(file, sorting)
         ),
         rejected={each.file.file_id: each.reasons for each in taken},
-        overdue=tuple(_overdue(files, policy, now)),
+        overdue=tuple(_overdue(files, policy, now, learnt)),
     )
 
 
@@ -210,11 +211,15 @@ def _links(file: LandedFile, sorting: Sorting) -> list[Link]:
     ]
 
 
-def _overdue(files: Sequence[LandedFile], policy: PlanPolicy, now: datetime) -> list[str]:
+def _overdue(files: Sequence[LandedFile], policy: PlanPolicy, now: datetime, learnt: int) -> list[str]:
     """Too few numbers that wait longer than they should, where they are not to be sent."""
+    remedy = (
+        f"the provider takes no fewer than {learnt:,}, land more"
+        if learnt >= policy.min_batch
+        else "land more, lower EKYC_MIN_BATCH, or set EKYC_SMALL_REST=send"
+    )
     return [
-        f"{file.waiting:,} numbers of {file.name} are too few for a batch and have waited long enough: "
-        "land more, lower EKYC_MIN_BATCH, or set EKYC_SMALL_REST=send."
+        f"{file.waiting:,} numbers of {file.name} are too few for a batch, and have waited long: {remedy}."
         for file in files
         if file.waiting and now - file.planned_at >= policy.max_hold_back
     ]

@@ -10,16 +10,18 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ekyc_tasks.clock import Clock
 from ekyc_tasks.disk import locked, private_dir, publish, staged
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.landing import Arrival, take_copy
-from ekyc_tasks.ledger import LandedFile, Ledger, NewBatch
+from ekyc_tasks.ledger import Batch, LandedFile, Ledger, NewBatch
 from ekyc_tasks.models import BatchState
 from ekyc_tasks.sent import sweep, write_batch
 from ekyc_tasks.steps.drafts import Draft, Plan, PlanPolicy, drafted
+from ekyc_tasks.steps.heal import heal
 from ekyc_tasks.steps.taking import Taken, counted
 
 __all__ = ["Plan", "PlanPolicy", "plan", "preview"]
@@ -68,29 +70,36 @@ class Planner:
     def run(self, arrivals: Sequence[Arrival]) -> Plan:
         with locked(self._folder.planning_lock):
             sweep(self._folder, self._ledger.plans.batch_ids())
+            healed = heal(self._policy.task_type, ledger=self._ledger, run_id=self._run_id)
             self._take_apart()
             taken = [*self._taken_again(), *self._taken_new(arrivals)]
             draft = self._drafted(taken)
             self._commit(draft)
             self._remove_landed(taken)
-            return draft.plan(self._unreadable)
+            return replace(draft.plan(self._unreadable), healed=tuple(healed))
 
     def preview(self, arrivals: Sequence[Arrival]) -> Plan:
         taken = [*self._taken_again(), *self._looked_at(arrivals)]
         return self._drafted(taken).plan(self._unreadable)
 
     def _take_apart(self) -> None:
-        """With a limit, our planned batches above it are packed again: nothing of them was charged."""
-        if self._policy.first is None:
-            return
-        large = [
-            batch.batch_id
-            for batch in self._ledger.history.batches(states=[BatchState.PLANNED], owner=self._run_id)
-            if batch.numbers > self._policy.first
-        ]
-        if large:
-            why = f"packed again for a limit of {self._policy.first:,} numbers"
-            self._ledger.plans.released(large, why=why, run_id=self._run_id)
+        """Our planned batches above a limit, or below what the provider takes, are packed again."""
+        ours = self._ledger.history.batches(states=[BatchState.PLANNED], owner=self._run_id)
+        ours = [batch for batch in ours if batch.task_type == self._policy.task_type]
+        if (first := self._policy.first) is not None:
+            large = [batch.batch_id for batch in ours if batch.numbers > first]
+            self._release(large, f"packed again for a limit of {first:,} numbers")
+        minimum = self._ledger.uploads.minimum(self._policy.task_type)
+        small = [batch.batch_id for batch in ours if batch.numbers < minimum and self._is_untried(batch)]
+        self._release(small, f"packed again for the provider's minimum of {minimum:,} numbers")
+
+    def _release(self, batch_ids: list[str], why: str) -> None:
+        if batch_ids:
+            self._ledger.plans.released(batch_ids, why=why, run_id=self._run_id)
+
+    def _is_untried(self, batch: Batch) -> bool:
+        """What a person resubmits goes as it is."""
+        return not self._ledger.uploads.of_batch(batch.batch_id)
 
     # --- reading ------------------------------------------------------------------------------------------
 

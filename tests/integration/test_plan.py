@@ -103,6 +103,21 @@ class Office:
         result = UploadResult(Outcome.UNKNOWN, "no answer")
         self.ledger.uploads.answered(attempt, result, to=BatchState.HELD, why="no answer")
 
+    def refuse(self, batch_id: str, *, status: int = 400, minimum: int | None = None) -> None:
+        attempt = self.ledger.uploads.intended(
+            batch_id,
+            run_id=self.run_id,
+            deadline=self.clock.now(),
+            price=None,
+            budget=NO_BUDGET,
+            balance=None,
+        )
+        result = UploadResult(Outcome.REFUSED, "not like this", status, minimum=minimum)
+        self.ledger.uploads.answered(attempt, result, to=BatchState.REFUSED, why=result.words)
+
+    def state(self, batch_id: str) -> BatchState:
+        return self.ledger.history.batch(batch_id).state
+
     def decide(self, batch_id: str, decision: Decision, **more: bool) -> None:
         verdict = Verdict(decision, "tester", **more)
         asyncio.run(resolve(batch_id, verdict, ledger=self.ledger, provider=None, clock=self.clock))
@@ -535,3 +550,169 @@ def everything(office):
 
 def counted(file):
     return replace(file, file_id="", sha256="", run_id="", planned_at=START)
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def some(count: int, *, start: int = 0) -> list[str]:
+    return [f"+4179828{index:04}" for index in range(start, start + count)]
+
+
+def test_a_minimum_that_a_refusal_names_is_respected_from_then_on(office):
+    office.drop("a.txt", *some(30))
+    [small] = office.plan().new_batches
+    office.refuse(small, minimum=50)
+
+    office.drop("b.txt", *some(40, start=100))
+    done = office.plan()
+
+    [batch_id] = done.new_batches
+    assert sorted(office.sent(batch_id)) == sorted([*some(30), *some(40, start=100)])
+    assert office.state(small) is BatchState.ABANDONED
+    [sentence] = done.healed
+    assert small in sentence
+    assert "minimum is 50" in sentence
+
+
+def test_too_few_for_the_provider_wait_however_long(office):
+    office.drop("a.txt", *some(30))
+    [small] = office.plan().new_batches
+    office.refuse(small, minimum=50)
+    office.clock.advance(30 * 24 * 3600)
+    done = office.plan()
+    assert done.new_batches == ()
+    [file] = done.files
+    assert fates(file) == {"waiting": 30}
+    assert "takes no fewer than 50" in done.overdue[0]
+
+
+def test_what_was_planned_before_the_minimum_was_known_is_packed_again(office):
+    office.drop("a.txt", *some(30))
+    [first] = office.plan().new_batches
+    office.drop("b.txt", *some(30, start=100))
+    [second] = office.plan().new_batches
+    office.refuse(first, minimum=50)
+    [batch_id] = office.plan().new_batches
+    assert len(office.sent(batch_id)) == 60
+    assert office.state(second) is BatchState.ABANDONED
+
+
+def test_a_refusal_is_healed_once(office):
+    """The provider counts after its own de-duplication: what is large enough may be refused again."""
+    office.drop("a.txt", *some(60))
+    [first] = office.plan().new_batches
+    office.refuse(first, minimum=50)
+    [second] = office.plan().new_batches
+    assert office.sent(second) == office.sent(first)
+    office.refuse(second, minimum=50)
+    assert office.plan().files == ()
+    assert office.state(second) is BatchState.REFUSED
+
+
+def test_every_file_that_waited_for_a_refused_batch_is_planned_again_and_marked(office):
+    office.drop("a.txt", *some(30))
+    [first] = office.plan().new_batches
+    office.drop("b.txt", *some(25))
+    office.plan()
+    office.refuse(first, minimum=50)
+    office.drop("c.txt", *some(40, start=100))
+    done = office.plan()
+    [batch_id] = done.new_batches
+    assert {file.name: fates(file) for file in done.files} == {
+        "a.txt": {"batched": 30},
+        "b.txt": {"in_flight": 25},
+        "c.txt": {"batched": 40},
+    }
+    office.refuse(batch_id, minimum=100)
+    assert office.plan().files == ()
+
+
+def test_what_is_too_large_is_halved_once(office):
+    office.drop("a.txt", *some(101))
+    [large] = office.plan().new_batches
+    office.refuse(large, status=413)
+    halves = office.plan().new_batches
+    assert [len(office.sent(batch_id)) for batch_id in halves] == [51, 50]
+    office.refuse(halves[0], status=413)
+    assert office.plan().files == ()
+    assert [office.state(batch_id) for batch_id in halves] == [BatchState.REFUSED, BatchState.PLANNED]
+
+
+def test_what_cannot_be_halved_waits_for_a_person(office):
+    office.drop("a.txt", A)
+    [single] = office.plan().new_batches
+    office.refuse(single, status=413)
+    assert office.plan().files == ()
+    assert office.state(single) is BatchState.REFUSED
+
+
+def test_halves_below_the_minimum_are_not_made(office):
+    office.drop("a.txt", *some(60))
+    [first] = office.plan().new_batches
+    office.refuse(first, minimum=50)
+    office.drop("b.txt", *some(60, start=100))
+    office.clock.advance(1)
+    [joined] = office.plan().new_batches
+    assert len(office.sent(joined)) == 120
+    office.drop("c.txt", *some(70, start=300))
+    [other] = office.plan().new_batches
+    office.refuse(other, status=413)
+    assert office.plan().files == ()
+    assert office.state(other) is BatchState.REFUSED
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_another_refusal_waits_for_a_person(office, status):
+    office.drop("a.txt", *some(60))
+    [batch_id] = office.plan().new_batches
+    office.refuse(batch_id, status=status)
+    assert office.plan().files == ()
+    assert office.state(batch_id) is BatchState.REFUSED
+
+
+def test_what_a_person_resubmits_goes_as_it_is(office):
+    office.drop("a.txt", *some(60))
+    [first] = office.plan().new_batches
+    office.refuse(first, minimum=50)
+    [second] = office.plan().new_batches
+    office.refuse(second, minimum=100)
+    office.decide(second, Decision.RESUBMIT)
+    assert office.plan().files == ()
+    assert office.state(second) is BatchState.PLANNED
+
+
+# ---------------------------------------------------------------- let go meanwhile, dropped
+
+
+def test_what_is_abandoned_while_a_plan_is_made_is_planned_by_the_next(office, monkeypatch):
+    office.drop("a.txt", *some(30))
+    [held] = office.plan().new_batches
+    office.hold(held)
+    office.drop("b.txt", *some(30), A)
+    planned = office.ledger.plans.planned
+
+    def meanwhile(**plan):
+        office.decide(held, Decision.ABANDON)
+        planned(**plan)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(office.ledger.plans, "planned", meanwhile)
+        done = office.plan()
+    assert fates(done.files[-1]) == {"in_flight": 30, "batched": 1}
+    done = office.plan()
+    [batch_id] = done.new_batches
+    assert sorted(office.sent(batch_id)) == sorted(some(30))
+    assert {file.name: file.in_flight + file.batched for file in done.files} == {"a.txt": 30, "b.txt": 31}
+
+
+def test_dropped_numbers_are_not_bought_when_the_rest_of_their_file_is_planned_again(office):
+    patient = replace(POLICY, batch_size=30, min_batch=30)
+    office.drop("a.txt", *some(45))
+    done = office.plan(patient)
+    [batch_id] = done.new_batches
+    office.hold(batch_id)
+    office.decide(batch_id, Decision.ABANDON, drop=True)
+    office.clock.advance(24 * 3600)
+    [rest] = office.plan(patient).new_batches
+    assert sorted(office.sent(rest)) == sorted(set(some(45)) - set(office.sent(batch_id)))

@@ -1041,3 +1041,22 @@ def test_logs_of_the_http_library_hold_no_key_and_no_link(tmp_path, caplog):
 )
 def test_words_from_outside_become_one_short_line(text, expected):
     assert scrub(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "minimum"),
+    [
+        ("only 450 compliant numbers remain for ws, which is less than the minimum 500", 500),
+        ("the minimum is 1,000 numbers", 1000),
+        ("Minimum: 500", 500),
+        ("too few numbers", None),
+        ("minimum 1", None),
+        ("minimum 99999999", None),
+        ("a minimum of care would do; line 7 is no number", None),
+    ],
+)
+def test_minimum_that_a_refusal_names(words, minimum):
+    answer = http(400, as_json({"error": "invalid_batch_size", "message": words}))
+    with RawServer(answer) as server:
+        result = upload(server.url)
+    assert (result.outcome, result.minimum) == (Outcome.REFUSED, minimum)

@@ -36,6 +36,7 @@ ATTEMPT = Attempt(
     ended_at=START + timedelta(seconds=61),
     outcome=Outcome.UNKNOWN,
     http_status=None,
+    minimum=None,
     words="no answer within 60 s",
     task_id=None,
 )
