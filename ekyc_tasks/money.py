@@ -16,6 +16,11 @@ def price(numbers: int, per_10k: Decimal | None) -> Decimal | None:
     return blocks * BLOCK * per_10k / 10_000
 
 
+def worth(numbers: int, per_10k: Decimal | None) -> Decimal | None:
+    """What so many numbers more or less make, blocks aside."""
+    return None if per_10k is None else numbers * per_10k / 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """The most that may be spent in a run, a day and a month (UTC); None: no limit."""
@@ -47,6 +52,12 @@ class Balance:
 
     balance: Decimal
     used_today: Decimal | None = None
+    credit: Decimal | None = None
+
+    def too_small_for(self, cost: Decimal) -> str | None:
+        """Why an upload at this cost would be refused, or None. A credit may be spent too."""
+        available = self.balance + max(self.credit or Decimal(0), Decimal(0))
+        return f"the balance is {available}, {cost:.2f} is needed" if cost > available else None
 
 
 def has_moved(before: Balance | None, after: Balance | None) -> bool:

@@ -197,7 +197,9 @@ class Provider:
         amount = _decimal(answer.document.get("balance"))
         if answer.status != HTTPStatus.OK or amount is None:
             return None
-        return Balance(amount, _decimal(answer.document.get("used_today")))
+        return Balance(
+            amount, _decimal(answer.document.get("used_today")), _decimal(answer.document.get("credit"))
+        )
 
     async def _asked(self, method: str, path: str, **content: Any) -> _Answer:
         """A free call: network trouble is `ProviderTrouble`, for it may be asked again."""

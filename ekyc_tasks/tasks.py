@@ -12,6 +12,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +26,7 @@ from prefect.tasks import Task, exponential_backoff
 from ekyc_tasks.cadence import Cadence
 from ekyc_tasks.clock import SystemClock
 from ekyc_tasks.errors import EkycError, LeaseLost, LedgerError, NotAccepted, ProviderTrouble
+from ekyc_tasks.estimate import plan_policy
 from ekyc_tasks.ledger import Ledger, connect_ledger
 from ekyc_tasks.money import Budget
 from ekyc_tasks.provider import Provider, ResultHosts, Timeouts
@@ -33,7 +35,7 @@ from ekyc_tasks.steps.arrivals import settled_arrivals
 from ekyc_tasks.steps.explain import explain
 from ekyc_tasks.steps.fetch import fetch
 from ekyc_tasks.steps.load import load
-from ekyc_tasks.steps.plan import PlanPolicy, plan
+from ekyc_tasks.steps.plan import plan
 from ekyc_tasks.steps.poll import poll
 from ekyc_tasks.steps.submit import UploadPolicy, submit
 
@@ -93,17 +95,7 @@ async def plan_files(run_id: str, files: list[str] | None, task_type: str, limit
         found = await settled_arrivals(
             folder.landing, [Path(file) for file in files or ()], settle=settings.settle, clock=_CLOCK
         )
-        policy = PlanPolicy(
-            task_type=task_type,
-            batch_size=settings.batch_size,
-            min_batch=settings.min_batch,
-            max_hold_back=settings.max_hold_back,
-            send_rest=settings.small_rest == "send",
-            fresh_for=settings.fresh_for,
-            default_region=settings.default_region,
-            number_column=settings.number_column,
-            first=limit,
-        )
+        policy = replace(plan_policy(settings, limit=limit), task_type=task_type)
         done = await plan(
             found.settled, run_id=run_id, ledger=ledger, folder=folder, policy=policy, clock=_CLOCK
         )

@@ -83,6 +83,24 @@ def run(
 
 
 @app.command()
+def plan(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Only these files, instead of the landing folder.")
+    ] = None,
+    task_type: Annotated[str | None, typer.Option(help="The provider's check, such as tg_avatar.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="As for a run.")] = None,
+    recheck: Annotated[bool, typer.Option("--recheck", help="Ask again what is fresh.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What a run would send and cost; sends and writes nothing."""
+    from ekyc_tasks.cli.plan import show_plan
+
+    raise typer.Exit(
+        show_plan(files or (), out, task_type=task_type, limit=limit, recheck=recheck, as_json=as_json)
+    )
+
+
+@app.command()
 def status(
     batch: Annotated[str | None, typer.Argument(help="One batch, with its history.")] = None,
     as_json: Json = False,

@@ -15,6 +15,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from ekyc_tasks.cli.tables import right as _right
+from ekyc_tasks.cli.tables import table as _table
 from ekyc_tasks.errors import LedgerError
 from ekyc_tasks.models import BatchState
 
@@ -267,21 +269,6 @@ class Progress:
             self.console.print(self.line(), highlight=False)
             if stop.wait(_PLAIN_EVERY):
                 return
-
-
-def _table(title: str, *columns: str | tuple[str, str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in columns:
-        name, justify = column if isinstance(column, tuple) else (column, "left")
-        # Ids are for copying: a cell is folded rather than cut.
-        table.add_column(
-            name, justify="right" if justify == "right" else "left", header_style="dim", overflow="fold"
-        )
-    return table
-
-
-def _right(*names: str) -> list[tuple[str, str]]:
-    return [(name, "right") for name in names]
 
 
 def _short(moment: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ekyc_tasks.fates import Claims, Sorting, Verdict, carry, pooled
@@ -50,7 +50,7 @@ class Plan:
     files: tuple[LandedFile, ...] = ()
     batches: tuple[tuple[str, int], ...] = ()
     links: tuple[Link, ...] = ()
-    rejected: Mapping[str, Mapping[str, int]] | None = None
+    rejected: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
     overdue: tuple[str, ...] = ()
     healed: tuple[str, ...] = ()

@@ -74,6 +74,7 @@ async def submit(
     await _wait_for_turn(batch, clock, until)
     await asyncio.to_thread(_check_file, batch, folder)
     before = await provider.balance()
+    _require_balance(batch, before, policy)
     attempt = _intend(batch, run_id=run_id, ledger=ledger, policy=policy, clock=clock, balance=before)
     if attempt is None:
         return ledger.history.batch(batch_id).state
@@ -132,6 +133,15 @@ def _check_file(batch: Batch, folder: DataFolder) -> None:
     if not unchanged:
         raise InputError(
             f"Batch {batch.batch_id} stays planned: {path} is not what was planned; restore it from a backup."
+        )
+
+
+def _require_balance(batch: Batch, balance: Balance | None, policy: UploadPolicy) -> None:
+    cost = price(batch.numbers, policy.price_per_10k)
+    if balance is not None and cost is not None and (why := balance.too_small_for(cost)):
+        raise NoMoney(
+            f"Batch {batch.batch_id} stays planned, nothing was charged: {why}. "
+            "Top up the account; the next run sends it."
         )
 
 

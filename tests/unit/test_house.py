@@ -17,7 +17,7 @@ LAYERS = [
     ("cli", ["ekyc_tasks.cli", "ekyc_tasks.__main__"]),
     ("flows", ["flows"]),
     ("tasks", ["ekyc_tasks.tasks"]),
-    ("run", ["ekyc_tasks.run", "ekyc_tasks.report", "ekyc_tasks.steps"]),
+    ("run", ["ekyc_tasks.run", "ekyc_tasks.estimate", "ekyc_tasks.report", "ekyc_tasks.steps"]),
     (
         "rooms",
         [

@@ -1,0 +1,125 @@
+"""`ekyc plan`: what a run would send and cost. Nothing is sent, and nothing is written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ekyc_tasks.cli.tables import right, table
+from ekyc_tasks.clock import SystemClock
+from ekyc_tasks.errors import EkycError
+from ekyc_tasks.estimate import Estimate, estimated, ledger_to_look_at
+from ekyc_tasks.money import Balance
+from ekyc_tasks.provider import Provider, Timeouts
+from ekyc_tasks.report import count
+from ekyc_tasks.settings import Settings, load_settings
+from ekyc_tasks.task_types import task_type as known_task_type
+
+_QUESTION = Timeouts(connect=5, read=5, write=5)  # a balance is good to know, not worth a long wait
+_COLUMNS = (
+    ("lines", "lines"),
+    ("rejected", "rejected"),
+    ("duplicates", "duplicate"),
+    ("not to send", "do_not_send"),
+    ("known", "known"),
+    ("in flight", "in_flight"),
+    ("waiting", "waiting"),
+    ("to send", "to_send"),
+)
+
+
+def show_plan(
+    files: Sequence[Path],
+    out: Console,
+    *,
+    task_type: str | None,
+    limit: int | None,
+    recheck: bool,
+    as_json: bool,
+) -> int:
+    """The exit code that a run would end with for these files: 4, 5 or 0."""
+    settings = load_settings(task_type=task_type)
+    known_task_type(settings.task_type)
+    with ledger_to_look_at(settings) as ledger:
+        balance = asyncio.run(_balance(settings))
+        estimate = asyncio.run(
+            estimated(
+                settings, ledger, files, clock=SystemClock(), limit=limit, recheck=recheck, balance=balance
+            )
+        )
+    if as_json:
+        out.print_json(json.dumps(estimate.as_data()))
+    else:
+        _show(estimate, out)
+    return estimate.exit_code
+
+
+async def _balance(settings: Settings) -> Balance | None:
+    if settings.api_key is None:
+        return None
+    try:
+        async with Provider(settings.base_url, settings.require_key(), timeouts=_QUESTION) as provider:
+            return await provider.balance()
+    except EkycError:
+        return None
+
+
+def _show(estimate: Estimate, out: Console) -> None:
+    for each in (_files_table(estimate), _reasons_table(estimate.total), _budgets_table(estimate)):
+        if each.row_count:
+            out.print(each)
+            out.print()
+    for sentence in (*_facts(estimate), *estimate.sentences):
+        out.print(sentence, markup=False, highlight=False)
+
+
+def _files_table(estimate: Estimate) -> Table:
+    files = table("What would be sent", "file", *right(*(title for title, _ in _COLUMNS), "price", "saved"))
+    for file in estimate.files:
+        files.add_row(*_cells(file["name"], file))
+    if len(estimate.files) > 1:
+        files.add_section()
+        files.add_row(*_cells("all", estimate.total))
+    return files
+
+
+def _cells(name: str, counts: dict[str, Any]) -> list[str]:
+    numbers = [f"{counts[column]:,}" for _, column in _COLUMNS]
+    return [name, *numbers, counts["price"] or "", counts["saved"] or ""]
+
+
+def _reasons_table(total: dict[str, Any]) -> Table:
+    reasons = table("Rejected lines", "reason", *right("lines"))
+    for reason, lines in total["rejected_by_reason"].items():
+        reasons.add_row(reason, f"{lines:,}")
+    return reasons
+
+
+def _budgets_table(estimate: Estimate) -> Table:
+    budgets = table("Budgets", "of this", *right("limit", "spent", "left"))
+    for budget in estimate.budgets:
+        budgets.add_row(budget["of"], budget["limit"], budget["spent"], budget["left"])
+    return budgets
+
+
+def _facts(estimate: Estimate) -> Iterator[str]:
+    total, before = estimate.total, estimate.planned_before
+    if not estimate.files:
+        yield "Nothing has landed."
+    else:
+        yield _going(total["batches"], total["to_send"], total["price"])
+    if before["batches"]:
+        yield f"Planned before: {_going(before['batches'], before['numbers'], before['price'])}"
+    if estimate.balance is not None:
+        yield f"The provider says that the balance is {estimate.balance}."
+
+
+def _going(batches: int, numbers: int, price: str | None) -> str:
+    cost = f", for {price}" if price is not None else "; EKYC_PRICE_PER_10K would say what they cost"
+    return f"{count(numbers, 'number')} in {count(batches, 'batch')}{cost}."

@@ -1,0 +1,185 @@
+"""`ekyc plan` by its words and figures: what a run would send and cost, and nothing is sent or written."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from support import RawServer, as_json, http
+from typer.testing import CliRunner
+
+from ekyc_tasks.cli import app
+from ekyc_tasks.ledger import NewBatch, open_ledger
+from ekyc_tasks.money import NO_BUDGET
+
+pytestmark = pytest.mark.integration
+
+NUMBERS = [f"+4179828{index:04}" for index in range(1000)]
+
+
+class Home:
+    """A home folder whose settings are those of the environment."""
+
+    def __init__(self, path, monkeypatch):
+        self.landing = path / "data" / "landing"
+        self.landing.mkdir(parents=True)
+        self._path = path
+        self._monkeypatch = monkeypatch
+        self.set(HOME=str(path), SETTLE="0", PRICE_PER_10K="4.50")
+
+    def set(self, **settings):
+        for name, value in settings.items():
+            self._monkeypatch.setenv(f"EKYC_{name}", value)
+
+    def drop(self, name, *lines):
+        (self.landing / name).write_text("".join(f"{line}\n" for line in lines))
+
+    def plan(self, *arguments):
+        return CliRunner().invoke(app, ["plan", *map(str, arguments)])
+
+    def document(self, *arguments):
+        return json.loads(self.plan("--json", *arguments).stdout)
+
+    def everything(self):
+        return {path: path.stat().st_mtime_ns for path in self._path.rglob("*")}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    return Home(tmp_path, monkeypatch)
+
+
+def test_files_and_total_add_up_and_nothing_is_written(home):
+    home.drop("a.txt", *NUMBERS[:150], NUMBERS[0], "junk", "", "123")
+    home.drop("b.csv", "phone", *NUMBERS[100:300])
+    before = home.everything()
+
+    document = home.document()
+
+    assert home.everything() == before
+    first, second = document["files"]
+    names = ("lines", "rejected", "duplicate", "in_flight", "to_send")
+    assert [first[name] for name in names] == [154, 2, 1, 0, 150]
+    assert [second[name] for name in names] == [201, 0, 0, 50, 150]
+    assert document["total"]["rejected_by_reason"] == {"no digits": 1, "too short": 1}
+    assert all(document["total"][name] == first[name] + second[name] for name in names)
+    assert document["batches"] == [{"numbers": 300, "price": "0.14"}]
+
+
+def test_prices_are_shares_of_begun_hundreds_and_saved_is_what_was_not_bought(home):
+    home.set(PRICE_PER_10K="10000")
+    home.drop("a.txt", *NUMBERS[:30], *NUMBERS[:5])
+    home.drop("b.txt", *NUMBERS[:90])
+
+    document = home.document()
+
+    assert [file["price"] for file in document["files"]] == ["33.33", "66.67"]
+    assert [file["saved"] for file in document["files"]] == ["5.00", "30.00"]
+    assert (document["total"]["price"], document["total"]["saved"]) == ("100.00", "35.00")
+
+
+def test_without_a_price_there_are_counts_alone(home):
+    home.set(PRICE_PER_10K="")
+    home.drop("a.txt", *NUMBERS[:5])
+
+    assert home.document()["total"]["price"] is None
+    assert "EKYC_PRICE_PER_10K" in home.plan().stdout
+
+
+@pytest.mark.parametrize("budget", ["RUN", "DAY", "MONTH"])
+def test_what_does_not_fit_into_a_budget_is_said(home, budget):
+    home.set(**{f"BUDGET_{budget}": "0.10", "BATCH_SIZE": "200"})
+    home.drop("a.txt", *NUMBERS[:400])
+
+    done = home.plan()
+
+    assert done.exit_code == 4
+    assert f"1 of 2 batches can be sent: the budget of this {budget.lower()}" in done.stdout
+    assert home.document()["budgets"] == [
+        {"of": budget.lower(), "limit": "0.10", "spent": "0.00", "left": "0.10"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown", "exit_code"),
+    [
+        ({"balance": 0.05}, "0.05", 4),
+        ({"balance": 0.05, "credit": 1}, "0.05", 0),
+        ({"balance": 100}, "100", 0),
+        (None, None, 0),
+    ],
+    ids=["too small", "with credit", "enough", "not offered"],
+)
+def test_the_balance_is_asked_where_there_is_one(home, answer, shown, exit_code):
+    home.drop("a.txt", *NUMBERS[:200])
+    with RawServer(http(404) if answer is None else http(200, as_json(answer))) as server:
+        home.set(BASE_URL=server.url, API_KEY="a-key")
+        document = home.document()
+
+        assert [request.line for request in server.requests] == ["GET /v1/balance HTTP/1.1"]
+    assert (document["balance"], document["exit_code"]) == (shown, exit_code)
+
+
+def test_a_provider_that_is_not_there_stops_no_plan(home):
+    home.set(BASE_URL="http://127.0.0.1:9", API_KEY="a-key")
+    home.drop("a.txt", *NUMBERS[:5])
+
+    assert (home.plan().exit_code, home.document()["balance"]) == (0, None)
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_counted(home):
+    home.drop("good.txt", *NUMBERS[:5])
+    home.drop("bad.doc", NUMBERS[0])
+
+    done = home.plan()
+
+    assert (done.exit_code, "bad.doc" in done.stdout) == (5, True)
+    assert home.document()["total"]["to_send"] == 5
+
+
+def test_nothing_has_landed(home):
+    home.landing.rmdir()
+    assert (home.plan().exit_code, "Nothing has landed" in home.plan().stdout) == (0, True)
+
+
+def test_only_the_named_files(home, tmp_path):
+    home.drop("a.txt", *NUMBERS[:5])
+    (tmp_path / "elsewhere.txt").write_text(NUMBERS[7])
+
+    document = home.document(tmp_path / "elsewhere.txt")
+
+    assert [file["name"] for file in document["files"]] == ["elsewhere.txt"]
+
+
+def test_no_number_is_shown(home):
+    home.drop("a.txt", *NUMBERS[:5], "+41 79 junk 123")
+    shown = home.plan().stdout + home.plan("--json").stdout
+    assert not any(number.lstrip("+") in shown for number in NUMBERS)
+
+
+def test_what_was_spent_today_counts(home, tmp_path):
+    home.set(BUDGET_DAY="0.50")
+    home.drop("a.txt", *NUMBERS[:100])
+    assert home.plan().exit_code == 0
+    spend(tmp_path / "data" / "ledger.db", Decimal("0.48"))
+
+    assert home.document()["budgets"] == [{"of": "day", "limit": "0.50", "spent": "0.48", "left": "0.02"}]
+    assert home.plan().exit_code == 4
+
+
+def spend(ledger_file, amount):
+    """A held upload: it may have been charged, so it counts."""
+    with open_ledger(f"sqlite:///{ledger_file}") as ledger:
+        ledger.runs.opened("run", host="here", lease=timedelta(hours=1))
+        batch = NewBatch("batch", 1000, "0" * 64)
+        ledger.plans.planned(landed=[], new_batches=[batch], links=[], task_type="tg", run_id="run")
+        ledger.uploads.intended(
+            "batch",
+            run_id="run",
+            deadline=ledger.history.batch("batch").planned_at,
+            price=amount,
+            budget=NO_BUDGET,
+            balance=None,
+        )
