@@ -15,6 +15,7 @@ from ekyc_tasks.ledger import Batch, Ledger, open_ledger
 from ekyc_tasks.models import BatchState, Decision
 from ekyc_tasks.money import price
 from ekyc_tasks.provider import Provider
+from ekyc_tasks.report import evidence
 from ekyc_tasks.settings import Settings, load_settings
 from ekyc_tasks.steps.resolve import Verdict, resolve
 
@@ -45,7 +46,7 @@ def decide(
     with open_ledger(settings.ledger_address) as ledger:
         batch = ledger.history.batch(batch_id)
         if not is_confirmed:
-            _confirm(batch, decision, settings)
+            _confirm(batch, decision, settings, evidence(ledger, batch))
         state = asyncio.run(_resolved(batch_id, verdict, ledger, settings))
     follows = "its numbers are dropped." if drop and state is BatchState.ABANDONED else _NEXT.get(state, "")
     out.print(f"Batch {batch_id} is {state} now; {follows}", markup=False, highlight=False)
@@ -58,11 +59,13 @@ async def _resolved(batch_id: str, verdict: Verdict, ledger: Ledger, settings: S
         return await resolve(batch_id, verdict, ledger=ledger, provider=provider, clock=SystemClock())
 
 
-def _confirm(batch: Batch, decision: Decision, settings: Settings) -> None:
-    """What may cost money or lose paid work wants a second word."""
+def _confirm(batch: Batch, decision: Decision, settings: Settings, known: list[str]) -> None:
+    """What may cost money or lose paid work wants a second word, by somebody who has seen what is known."""
     question = _question(batch, decision, settings)
     if question is None:
         return
+    for sentence in known:
+        typer.echo(sentence, err=True)
     if not sys.stdin.isatty():
         raise ConfigurationError(f"{question} Say --yes if that is meant; nothing was changed.")
     if not typer.confirm(f"{question} Go on?", err=True):

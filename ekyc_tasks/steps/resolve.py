@@ -66,11 +66,14 @@ async def resolve(
     attempts = ledger.uploads.of_batch(batch_id)
     if verdict.decision is Decision.ADOPT:
         await _check_task(batch, verdict, attempts, ledger, provider)
-        ledger.decisions.adopted(batch_id, verdict.task_id or "", sources=sources, why=verdict.why)
+        moved = ledger.decisions.adopted(batch_id, verdict.task_id or "", sources=sources, why=verdict.why)
     else:
         _check_deadline(batch, verdict, attempts, clock)
-        _let_go(batch, verdict, ledger)
-    return ledger.history.batch(batch_id).state
+        moved = _let_go(batch, verdict, ledger)
+    state = ledger.history.batch(batch_id).state
+    if not moved and state is not _TARGET[verdict.decision]:
+        raise ConfigurationError(f"Batch {batch_id} became {state} meanwhile; nothing was changed.")
+    return state
 
 
 def created_at(task_id: str) -> datetime | None:
@@ -138,11 +141,10 @@ def _check_deadline(batch: Batch, verdict: Verdict, attempts: list[Attempt], clo
         )
 
 
-def _let_go(batch: Batch, verdict: Verdict, ledger: Ledger) -> None:
+def _let_go(batch: Batch, verdict: Verdict, ledger: Ledger) -> bool:
     sources = _SOURCES[verdict.decision]
     if verdict.decision is Decision.RESUBMIT:
-        ledger.decisions.resubmitted(batch.batch_id, sources=sources, why=verdict.why)
-    else:
-        ledger.decisions.abandoned(
-            batch.batch_id, sources=sources, why=verdict.why, plan_again=not verdict.drop
-        )
+        return ledger.decisions.resubmitted(batch.batch_id, sources=sources, why=verdict.why)
+    return ledger.decisions.abandoned(
+        batch.batch_id, sources=sources, why=verdict.why, plan_again=not verdict.drop
+    )
