@@ -25,7 +25,7 @@ NUMBERS = [f"+4179{n:07}" for n in range(150)]
 BATCH, RUN = "batch-1", "run-1"
 HOUR = timedelta(hours=1)
 PATIENCE = Timeouts(connect=2, read=2, write=2, pool=2)
-IMPATIENCE = Timeouts(connect=2, read=0.3, write=2, pool=2)
+IMPATIENCE = Timeouts(connect=2, read=1, write=2, pool=2)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 PLANNED, SUBMITTING, SUBMITTED = BatchState.PLANNED, BatchState.SUBMITTING, BatchState.SUBMITTED
 HELD, REFUSED, FAILED, FETCHED = BatchState.HELD, BatchState.REFUSED, BatchState.FAILED, BatchState.FETCHED

@@ -22,6 +22,7 @@ from bench import (
     IMPATIENCE,
     KEY,
     NUMBERS,
+    PATIENCE,
     PLANNED,
     REFUSED,
     RUN,
@@ -479,7 +480,7 @@ TROUBLES = "400 402 404 408 409 410 413 422 429 429_bare 500 502 503 504 redirec
 @pytest.mark.parametrize("trouble", TROUBLES.split())
 def test_http_trouble_while_polling_is_waited_out(bench, trouble):
     with submitted(bench, f"poll:1-2={trouble}"):
-        assert bench.poll(timeouts=IMPATIENCE) is True
+        assert bench.poll(timeouts=IMPATIENCE if trouble == "stall" else PATIENCE) is True
         assert len(bench.clock.naps) == 2
         assert bench.batch.polls == 3
 

@@ -1,0 +1,12 @@
+"""The provider's API over HTTP; the only httpx.
+
+Two clients that share nothing: `Provider` asks the API with the key, `download` opens result links
+without anything.
+"""
+
+from ekyc_tasks.provider.answers import parse_time
+from ekyc_tasks.provider.api import Provider
+from ekyc_tasks.provider.results import ResultHosts, download
+from ekyc_tasks.provider.wire import Timeouts
+
+__all__ = ["Provider", "ResultHosts", "Timeouts", "download", "parse_time"]
