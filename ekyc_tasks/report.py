@@ -222,6 +222,7 @@ def status_document(ledger: Ledger) -> dict[str, Any]:
         },
         "numbers": asdict(funnel(files, batches)),
         "spent": str(ledger.uploads.spent()),
+        "left_in_landing": ledger.facts.why_left_in_landing(),
         "open": [problem.text for problem in _standing(ledger)],
     }
 

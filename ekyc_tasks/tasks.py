@@ -101,10 +101,12 @@ async def plan_files(run_id: str, files: list[str] | None, task_type: str, limit
         )
         for file in done.files:
             log.info("%s: %s lines, %s numbers to send", file.name, f"{file.lines:,}", f"{file.batched:,}")
+        unreadable = [*found.unreadable, *done.unreadable]
+        ledger.facts.left_in_landing(unreadable)
         return PlanCounts(
             files=len(done.files),
             new_batches=len(done.new_batches),
-            unreadable=[*found.unreadable, *done.unreadable],
+            unreadable=unreadable,
             notes=[*found.unsettled, *done.notes],
         )
 

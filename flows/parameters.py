@@ -18,7 +18,10 @@ from ekyc_tasks.task_types import known_task_types, task_type
 AS_SET = "as set"
 
 # A name that ends like a file and holds no +number and no nine digits in a row; 20251121155808 is a time.
-_FILE = r"^(?!.*\+\d)(?!.*(?<!\d)(?!20\d{12}(?!\d))\d{9,}[^/]*$).*\.(?i:txt|csv|tsv|xlsx|parquet)(?i:\.gz)?$"
+_FILE = (
+    r"^(?!.*\+\d)(?!.*(?<!\d)(?!20\d{12}(?!\d))\d{9,}[^/]*$)"
+    r".*\.(?i:zip|(txt|csv|tsv|xlsx|parquet)(\.(gz|zst))?)$"
+)
 _DURATION = r"^(\d{1,6}(\.\d{1,3})?\s*[smhd]?)?$"
 
 
@@ -100,8 +103,8 @@ def check_request(**chosen: Any) -> CheckRequest:
 
 
 _REMEDIES = {
-    "files": "A file must end in .txt, .csv, .tsv, .xlsx or .parquet (perhaps with .gz), and its name must "
-    "hold no phone number; rename it",
+    "files": "A file must end in .txt, .csv, .tsv, .xlsx or .parquet (perhaps with .gz or .zst), or in .zip, "
+    "and its name must hold no phone number; rename it",
     "limit": "--limit: write a count from 1 to 10,000,000",
     "budget": "--budget: write an amount up to 1,000,000",
     "max_wait": "--max-wait: write a duration as 0.5s, 30s, 10m, 2h, 30d or plain seconds",

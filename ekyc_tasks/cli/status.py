@@ -23,7 +23,7 @@ def show_status(out: Console, *, as_json: bool) -> None:
             out.print(table)
             out.print()
     out.print(funnel_table(Funnel(**document["numbers"]), "Numbers"))
-    for sentence in document["open"] or ["Nothing is open."]:
+    for sentence in [*document["left_in_landing"], *document["open"]] or ["Nothing is open."]:
         out.print(sentence, markup=False, highlight=False)
 
 

@@ -1,6 +1,6 @@
 """Landed files: which there are, a private copy of each, and the lines in it."""
 
-from ekyc_tasks.landing.files import Arrival, arrival, arrivals, take_copy
+from ekyc_tasks.landing.files import Arrival, arrival, arrivals, folders_like_files, take_copy
 from ekyc_tasks.landing.lines import read_blocks, read_lines
 
-__all__ = ["Arrival", "arrival", "arrivals", "read_blocks", "read_lines", "take_copy"]
+__all__ = ["Arrival", "arrival", "arrivals", "folders_like_files", "read_blocks", "read_lines", "take_copy"]

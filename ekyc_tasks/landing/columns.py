@@ -18,6 +18,8 @@ _NUMBER = re.compile(
 )
 _FEWEST_DIGITS, _MOST_DIGITS = 6, 17
 _MOST = 0.5
+_CLEARLY = 0.1  # so much more worth decides between two columns
+_SHOWN = 4  # columns named in one sentence
 _BARE_WORTH = 0.7  # identifiers look like numbers too: those with a plus or 00 are the better guess
 
 
@@ -36,19 +38,44 @@ def choose(rows: list[list[str]], wanted: str | None, name: str) -> Choice:
     one, whatever is in it. Raises InputError when there is no column of that name, or none with numbers.
     """
     header = rows[0]
-    if wanted is not None:
+    if wanted is not None and (max(map(len, rows)) > 1 or _word(header[0]) == _word(wanted)):
         return _named(header, wanted, name)
     names = [_likeness_of_name(cell) for cell in header]
     width = max(map(len, rows))
     names += [0] * (width - len(names))
     body = rows[1:] if any(names) or len(rows) > 1 else rows
     worth = [_worth([row[index] for row in body if index < len(row)]) for index in range(width)]
-    best = max(range(width), key=lambda index: (worth[index] > 0, names[index], worth[index]))
+
+    def rank(index: int) -> tuple[bool, int, float]:
+        return worth[index] > 0, names[index], worth[index]
+
+    best = max(range(width), key=rank)
     if width > 1 and not worth[best] and not names[best]:
         raise InputError(
-            f"{name} has no column of phone numbers. Land one that has, or say which column it is."
+            f"{name} has no column of phone numbers. Land one that has, or say which column it is "
+            "with EKYC_NUMBER_COLUMN."
         )
+    rivals = [index for index in range(width) if index != best and _is_rival(rank(index), rank(best))]
+    if rivals:
+        raise InputError(_several(name, header, sorted([best, *rivals]), has_header=any(names)))
     return Choice(best, has_header=any(names) or (width > 1 and _is_word(header[best : best + 1])))
+
+
+def _is_rival(one: tuple[bool, int, float], best: tuple[bool, int, float]) -> bool:
+    """Both hold numbers, and neither its name nor its content says which is the better."""
+    return one[0] and one[:2] == best[:2] and best[2] - one[2] < _CLEARLY
+
+
+def _several(name: str, header: list[str], columns: list[int], *, has_header: bool) -> str:
+    titles = [header[index].strip() if has_header and index < len(header) else "" for index in columns]
+    shown = [
+        f"“{title}”" if title and not _is_like_number(title) else f"the {index + 1}."
+        for title, index in zip(titles, columns, strict=True)
+    ]
+    return (
+        f"{name} has several columns of phone numbers: {', '.join(shown[:_SHOWN])}. "
+        "Leave one of them, or say which one it is with EKYC_NUMBER_COLUMN."
+    )
 
 
 def _named(header: list[str], wanted: str, name: str) -> Choice:

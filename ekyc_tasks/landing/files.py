@@ -8,10 +8,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ekyc_tasks.disk import open_private
 from ekyc_tasks.errors import ConfigurationError, InputError
+from ekyc_tasks.landing.containers import FORMATS, PACKINGS
 
 COPY_BYTES = 1 << 20
 
@@ -44,9 +45,10 @@ class Arrival:
         return f"{self.inode:x}.{self.size:x}.{self.mtime_ns:x}.{self.ctime_ns:x}"
 
     @property
-    def changed_at(self) -> float:
-        """When it was last touched, in seconds of the file system's clock, which may be ahead of ours."""
-        return max(self.mtime_ns, self.ctime_ns) / 1e9
+    def written_at(self) -> float:
+        """When bytes of it were last written, in seconds of the file system's clock, which may be ahead of
+        ours. A file that was written elsewhere and then renamed in has stood still already."""
+        return self.mtime_ns / 1e9
 
     def is_unchanged(self) -> bool:
         """Whether the same file still lies there, untouched."""
@@ -66,10 +68,22 @@ class Arrival:
 def arrivals(landing: Path) -> list[Arrival]:
     """The regular files in the landing folder and below, by name.
 
-    Left out: what is hidden or in a hidden folder, what somebody is still downloading or editing, and
-    symbolic links. Raises ConfigurationError when a folder cannot be listed.
+    Left out: what is hidden or in a hidden folder, or in one that is named like a file, what somebody
+    is still downloading or editing, and symbolic links. Raises ConfigurationError when a folder cannot
+    be listed.
     """
     return sorted(_found(landing, landing), key=lambda each: each.name)
+
+
+def folders_like_files(landing: Path) -> list[str]:
+    """Folders that are named like a file, by name: what is in them is left alone."""
+    found: list[str] = []
+    for folder, names, _ in os.walk(landing):
+        names[:] = [name for name in names if not name.startswith(_HIDDEN_STARTS)]
+        like_files = [name for name in names if _is_like_file(name)]
+        found += [(Path(folder) / name).relative_to(landing).as_posix() for name in like_files]
+        names[:] = [name for name in names if name not in like_files]
+    return sorted(found)
 
 
 def arrival(path: Path, landing: Path | None) -> Arrival:
@@ -118,12 +132,16 @@ def _found(folder: Path, landing: Path) -> Iterator[Arrival]:
         )
         raise ConfigurationError(message) from None
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
+        if entry.is_dir(follow_symlinks=False) and not _is_like_file(entry.name):
             yield from _found(Path(entry.path), landing)
         elif entry.is_file(follow_symlinks=False) and not entry.name.lower().endswith(_UNFINISHED_ENDINGS):
             with suppress(FileNotFoundError):  # gone since it was listed
                 path = Path(entry.path)
                 yield _seen(path, path.relative_to(landing).as_posix(), entry.stat(follow_symlinks=False))
+
+
+def _is_like_file(name: str) -> bool:
+    return PurePath(name).suffix.lower() in {*FORMATS, *PACKINGS}
 
 
 def _seen(path: Path, name: str, status: os.stat_result, has_landed: bool = True) -> Arrival:

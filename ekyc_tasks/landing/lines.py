@@ -1,15 +1,13 @@
-"""Landed file → its lines, a block at a time. A new format is one function, in `_READERS` or `_OPENERS`."""
+"""Landed file → its lines, a block at a time. A new format is one function, in `_READERS`."""
 
 from __future__ import annotations
 
-import gzip
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import BinaryIO, cast
 
 import fastexcel
@@ -20,9 +18,13 @@ import pyarrow.parquet as pq
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.landing import text
 from ekyc_tasks.landing.columns import choose
+from ekyc_tasks.landing.containers import opened
 
 SAMPLE_LINES = 500  # enough to tell columns apart
+FEWEST_LINES = 20
+SAMPLE_CHARACTERS = 200_000
 PARQUET_ROWS = 500_000
+MAX_SHEET_BYTES = 2 << 30  # of its parts, unpacked
 MAX_SHEET_CELLS = 50_000_000  # a sheet is a dense rectangle in memory: one cell far out costs gigabytes
 
 _SCHEMA = {"line": pl.Int64, "text": pl.String, "is_header": pl.Boolean, "is_blank": pl.Boolean}
@@ -50,34 +52,8 @@ def read_blocks(path: Path, *, name: str, column: str | None = None) -> Blocks:
 
     Raises InputError when the file cannot be read, is not what its name says, or has no such column.
     """
-    read, opened = _format_of(name)
-    try:
-        with opened(path) as file:
-            yield from read(file, name, column)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise InputError(f"{name} is damaged: it cannot be unpacked. Land it again.") from None
-    except OSError as error:
-        raise InputError(f"{name} cannot be read: {error.strerror}. Check its permissions.") from None
-
-
-def _format_of(name: str) -> tuple[Callable[[BinaryIO, str, str | None], Blocks], Callable[[Path], BinaryIO]]:
-    endings = [ending.lower() for ending in PurePath(name).suffixes]
-    packing = endings.pop() if endings and endings[-1] in _OPENERS else ""
-    if not endings or endings[-1] not in _READERS:
-        known = ", ".join(sorted(_READERS))
-        message = (
-            f"{name} has no ending that is known. Land {known}, or any of these as {', '.join(_OPENERS)}."
-        )
-        raise InputError(message)
-    return _READERS[endings[-1]], _OPENERS.get(packing, _open_plain)
-
-
-def _open_plain(path: Path) -> BinaryIO:
-    return path.open("rb")
-
-
-def _open_gzip(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb"))
+    with opened(path, name=name) as (file, ending):
+        yield from _READERS[ending](file, name, column)
 
 
 # --- formats --------------------------------------------------------------------------------------------
@@ -108,7 +84,7 @@ def _text_blocks(file: BinaryIO, name: str, column: str | None) -> Blocks:
 
 def _layout_of(piece: str, first_line: int, name: str, column: str | None) -> _Layout | None:
     """The layout by the first rows that are not blank, or None if all of these are."""
-    head = "\n".join(piece.split("\n", SAMPLE_LINES)[:SAMPLE_LINES])
+    head = _sample(piece)
     hint = _SEPARATOR_HINT.match(head.lstrip())
     delimiter = hint[1] if hint else text.delimiter_of(head)
     rows = text.rows(head, first_line, delimiter).filter(_is_filled("row"))
@@ -118,6 +94,15 @@ def _layout_of(piece: str, first_line: int, name: str, column: str | None) -> _L
     choice = choose([text.cells_of(row, delimiter) for row in table["row"]], column, name)
     headers = table.head(1) if choice.has_header else table.head(0)
     return _Layout(delimiter, choice.index, frozenset([*hints["line"], *headers["line"]]))
+
+
+def _sample(piece: str) -> str:
+    """Fewer lines where they are long: thousands of columns are as many cells."""
+    head = "\n".join(piece.split("\n", SAMPLE_LINES)[:SAMPLE_LINES])
+    if len(head) <= SAMPLE_CHARACTERS:
+        return head
+    few = "\n".join(head.split("\n", FEWEST_LINES)[:FEWEST_LINES])
+    return max(few, head[: head.rfind("\n", 0, SAMPLE_CHARACTERS)], key=len)
 
 
 def _sheet_blocks(file: BinaryIO, name: str, column: str | None) -> Blocks:
@@ -149,6 +134,8 @@ def _sheet(workbook: fastexcel.ExcelReader, index: int) -> pl.DataFrame:
 
 def _refuse_sprawling(data: bytes, name: str) -> None:
     with zipfile.ZipFile(BytesIO(data)) as parts:
+        if sum(part.file_size for part in parts.infolist()) > MAX_SHEET_BYTES:
+            raise InputError(f"{name} is a workbook of gigabytes. Save the table alone, as CSV.")
         for part in parts.namelist():
             if part.startswith("xl/worksheets/") and part.endswith(".xml"):
                 with parts.open(part) as sheet:
@@ -207,7 +194,6 @@ def _is_filled(column: str) -> pl.Expr:
     return pl.col(column).str.contains(_NOT_BLANK).fill_null(False)
 
 
-_OPENERS: dict[str, Callable[[Path], BinaryIO]] = {".gz": _open_gzip}
 _READERS: dict[str, Callable[[BinaryIO, str, str | None], Blocks]] = {
     ".csv": _text_blocks,
     ".parquet": _parquet_blocks,

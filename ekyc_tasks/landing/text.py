@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator
 from io import StringIO
@@ -22,6 +23,7 @@ PIECE_BYTES = 8 << 20
 MAX_LINE_BYTES = 1 << 20
 # A quoted cell may hold line breaks; beyond so many lines its opening quote is a stray one.
 MAX_ROW_LINES = 100
+_FAR = 32  # columns; beyond them a pattern or a struct for all in front takes more than the cells
 NO_DELIMITER = "\x1f"  # in no text
 DELIMITERS = ("\t", ";", "|", ",")
 
@@ -32,6 +34,7 @@ _BOMS = (
 )
 _LEGACY = "cp1252"  # the letters may come out wrong, but not digits and spaces
 _CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\f\v\x1a"))
+_SOME_DIGITS = re.compile(rb"[0-9]{3}")  # where there are none, the digits are in another code
 _MOST = 0.5
 _MOST_JUNK = 0.02  # of all bytes; random ones have more than a tenth
 
@@ -86,8 +89,26 @@ def column(rows: pl.Series, delimiter: str, index: int) -> pl.Series:
     """One cell of each row, without its quotes; null where a row is too short."""
     if delimiter == NO_DELIMITER:
         return rows
-    if not rows.str.contains('"', literal=True).any():
+    plain = _plain_cells(rows, delimiter, index)
+    is_quoted = rows.str.contains('"', literal=True)
+    if not is_quoted.any():
+        return plain
+    at = is_quoted.arg_true()
+    return plain.scatter(at, _quoted_cells(rows.gather(at), delimiter, index))
+
+
+def _plain_cells(rows: pl.Series, delimiter: str, index: int) -> pl.Series:
+    if index < _FAR:
         return rows.str.splitn(delimiter, index + 2).struct.field(f"field_{index}")
+    return rows.str.split(delimiter).list.get(index, null_on_oob=True)
+
+
+def _quoted_cells(rows: pl.Series, delimiter: str, index: int) -> pl.Series:
+    if index >= _FAR:
+        all_cells = (cells_of(row, delimiter) for row in rows)
+        return pl.Series(
+            [cells[index] if index < len(cells) else None for cells in all_cells], dtype=pl.String
+        )
     mark = rf"\{delimiter}" if delimiter == "|" else delimiter
     quoted = '"(?:[^"]|"")*"'
     before = rf"(?s)^(?:(?: *{quoted} *|[^{mark}]*){mark}){{{index}}}"
@@ -148,6 +169,10 @@ def _checked(data: bytes, name: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
+        if not _SOME_DIGITS.search(data):
+            raise InputError(
+                f"{name} is in an encoding that nobody here knows. Save it as UTF-8, and land it again."
+            ) from None
         return data.decode(_LEGACY, "replace")
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.ledger.store import Store
 from ekyc_tasks.ledger.tables import facts
+
+_LEFT = "left_in_landing"
 
 
 class Facts:
@@ -35,6 +38,21 @@ class Facts:
                 "account, or give the other one a data folder of its own (EKYC_DATA_DIR)."
             ),
         )
+
+    def left_in_landing(self, sentences: Sequence[str]) -> None:
+        """Why the last planning left files where they are: `why_left_in_landing` tells it until the next."""
+        value = json.dumps(list(sentences))
+        with self._store.writing() as connection:
+            known = connection.execute(update(facts).where(facts.c.name == _LEFT).values(value=value))
+            if not known.rowcount:
+                connection.execute(facts.insert().values(name=_LEFT, value=value))
+
+    def why_left_in_landing(self) -> list[str]:
+        query = select(facts.c.value).where(facts.c.name == _LEFT)
+        with self._store.reading() as connection:
+            value = connection.execute(query).scalar_one_or_none()
+        sentences: list[str] = json.loads(value or "[]")
+        return sentences
 
     def _bind(self, name: str, value: str, refusal: Callable[[str], str]) -> None:
         with self._store.writing() as connection:

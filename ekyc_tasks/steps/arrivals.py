@@ -31,7 +31,7 @@ async def settled_arrivals(
 
     A relative name is a pattern for names in the landing folder, such as ``*.csv`` or ``crm/november.txt``.
 
-    A file is finished when its times are ``settle`` old, or when it stood still for so long while we
+    A file is finished when it was last written ``settle`` ago, or when it stood still for so long while we
     looked on (its clock may be ahead of ours). ConfigurationError when the folder is not there.
     """
     give_up_at = clock.now() + _PATIENCE * settle
@@ -58,7 +58,10 @@ async def settled_arrivals(
 
 def _look(folder: Path, named: Iterable[Path]) -> tuple[list[Arrival], list[str]]:
     if not named:
-        return landing.arrivals(folder), []
+        return landing.arrivals(folder), [
+            f"{name} is a folder that is named like a file. Land the file itself, or rename the folder."
+            for name in landing.folders_like_files(folder)
+        ]
     found: dict[Path, Arrival] = {}
     unreadable = []
     for path in named:
@@ -84,6 +87,6 @@ def _since(arrival: Arrival, seen: dict[Path, tuple[Arrival, datetime]], now: da
 
 
 def _time_left(arrival: Arrival, since: datetime, now: datetime, settle: timedelta) -> float:
-    by_its_times = arrival.changed_at + settle.total_seconds() - now.timestamp()
+    by_its_times = arrival.written_at + settle.total_seconds() - now.timestamp()
     by_our_look = (since + settle - now).total_seconds()
     return min(by_its_times, by_our_look)

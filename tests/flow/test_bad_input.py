@@ -88,10 +88,14 @@ def test_files_that_are_none_are_named_and_the_others_go_on(desk):
     text = said(run)
     assert run.returncode == 5
     assert [name in text for name in ("empty.txt", "junk.txt", "unknown.doc", "binary.txt")] == [True] * 4
-    assert sorted(path.name for path in landing.iterdir()) == ["binary.txt", "unknown.doc"]
+    assert sorted(path.name for path in landing.iterdir()) == ["binary.txt", "empty.txt", "unknown.doc"]
+    assert [sentence.split()[0] for sentence in desk.status()["left_in_landing"]] == [
+        "binary.txt",
+        "empty.txt",
+        "unknown.doc",
+    ]
     assert desk.states() == ["loaded"]
     assert {file["name"]: file["rejected"] for file in desk.status()["files"]} == {
-        "empty.txt": 0,
         "good.txt": 0,
         "junk.txt": 2,
     }

@@ -9,10 +9,21 @@ import os
 import zipfile
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from ekyc_tasks.errors import ConfigurationError, InputError
-from ekyc_tasks.landing import arrival, arrivals, lines, read_blocks, read_lines, take_copy, text
+from ekyc_tasks.landing import (
+    arrival,
+    arrivals,
+    containers,
+    folders_like_files,
+    lines,
+    read_blocks,
+    read_lines,
+    take_copy,
+    text,
+)
 
 A, B, C, D = "+41798284651", "+41798284652", "+41798284653", "+41798284654"
 
@@ -90,12 +101,18 @@ def test_a_file_that_is_gone_or_replaced_has_changed(tmp_path):
     assert not seen.is_unchanged()
 
 
-def test_changed_at_is_the_later_of_both_times(tmp_path):
-    path = landed(tmp_path, "a.txt")
+def test_a_file_that_is_renamed_in_was_written_before(tmp_path):
+    path = landed(tmp_path, "elsewhere.txt")
     os.utime(path, (1, 1))
-    assert arrivals(tmp_path)[0].changed_at == path.stat().st_ctime_ns / 1e9
-    os.utime(path, (1e10, 1e10))
-    assert arrivals(tmp_path)[0].changed_at == 1e10
+    path.rename(tmp_path / "a.txt")
+    assert arrivals(tmp_path)[0].written_at == 1
+
+
+def test_folders_that_are_named_like_files_are_named_and_left_alone(tmp_path):
+    for name in ("a.csv/b.txt", "c/d.ZIP/e.txt", ".hidden.csv/f.txt", "2026.11/g.txt"):
+        landed(tmp_path, name)
+    assert folders_like_files(tmp_path) == ["a.csv", "c/d.ZIP"]
+    assert [each.name for each in arrivals(tmp_path)] == ["2026.11/g.txt"]
 
 
 @pytest.mark.parametrize(("inside", "name"), [(True, "sub/a.txt"), (False, "a.txt")])
@@ -208,7 +225,6 @@ def numbers(frame):
 @pytest.mark.parametrize(
     ("content", "expected", "kind"),
     [
-        ("", [], ""),
         ("\n", [], "b"),
         ("\n \t\n\u00a0\n", [], "bbb"),
         (A, [A], "n"),
@@ -263,6 +279,14 @@ def test_a_named_column(tmp_path):
     assert numbers(read(tmp_path, "a.csv", content, column="Second phone")) == [B]
     with pytest.raises(InputError, match=r"a\.csv has no column “third”"):
         read(tmp_path, "a.csv", content, column="third")
+
+
+@pytest.mark.parametrize("cell", ["1", '"1"', '"1,2"'])
+def test_a_table_of_thousands_of_columns(tmp_path, cell):
+    names = ",".join(f"c{index}" for index in range(2999))
+    row = ",".join([cell] * 2999)
+    content = f"{names},phone\n" + f"{row},{A}\n" * 30 + f"{row}\n{row},{B}\n"
+    assert numbers(read(tmp_path, "a.csv", content)) == [A] * 30 + [B]
 
 
 def test_rows_without_a_number(tmp_path):
@@ -337,9 +361,63 @@ def test_blank_lines_before_the_first_block(tmp_path, monkeypatch):
     assert (kinds(frame), numbers(frame)) == ("b" * 50 + "hn", [A])
 
 
-def test_packed(tmp_path):
-    frame = read(tmp_path, "A.CSV.GZ", gzip.compress(f"id;phone\n1;{A}\n".encode()))
-    assert numbers(frame) == [A]
+TABLE = f"id;phone\n1;{A}\n2;{B}\n".encode()
+
+
+def zipped(*members, content=TABLE):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as parts:
+        for name in members:
+            parts.writestr(name, content)
+    return file.getvalue()
+
+
+def zstd(content):
+    return pa.compress(content, codec="zstd", asbytes=True)
+
+
+def parquet(**columns):
+    file = io.BytesIO()
+    pl.DataFrame(columns).write_parquet(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("A.CSV.GZ", gzip.compress(TABLE)),
+        ("a.csv.gz", gzip.compress(TABLE[:15]) + gzip.compress(TABLE[15:])),
+        ("a.csv.zst", zstd(TABLE)),
+        ("a.csv.zst", zstd(TABLE[:15]) + zstd(TABLE[15:])),
+        ("a.zip", zipped("a.csv")),
+        ("a.csv.zip", zipped("deep/A.csv", "__MACOSX/A.csv", ".x.csv", "readme")),
+        ("a.parquet.gz", gzip.compress(parquet(phone=[A, B]))),
+        ("a.parquet.zst", zstd(parquet(phone=[A, B]))),
+    ],
+)
+def test_packed(tmp_path, name, content):
+    assert numbers(read(tmp_path, name, content)) == [A, B]
+
+
+def test_a_workbook_in_an_archive(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as parts:
+        parts.writestr("a.xlsx", workbook({"A1": "phone", "A2": A}))
+    assert numbers(read(tmp_path, "a.zip", file.getvalue())) == [A]
+
+
+def test_a_packed_workbook_of_gigabytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(containers, "MAX_WHOLE_BYTES", 99)
+    with pytest.raises(InputError, match=r"a\.parquet\.gz is larger"):
+        read(tmp_path, "a.parquet.gz", gzip.compress(parquet(phone=[A, B])))
+
+
+def with_password(archive):
+    """The flag that says so, in the local header and in the directory."""
+    data = bytearray(archive)
+    for magic, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(magic) + offset] |= 1
+    return bytes(data)
 
 
 @pytest.mark.parametrize(
@@ -357,6 +435,25 @@ def test_packed(tmp_path):
         ("a.csv", b"id,name\n1,x\n", "no column of phone numbers"),
         ("a.csv.gz", gzip.compress(b"+41798284651\n" * 99)[:-9], "damaged"),
         ("a.csv.gz", b"no gzip", "damaged"),
+        ("a.csv.zst", zstd(b"+41798284651\n" * 99)[:-1], "damaged"),
+        ("a.csv.zst", b"no zstd", "damaged"),
+        ("a.zip", b"no zip", "damaged"),
+        ("a.zip", zipped("a.csv", content=TABLE * 99)[:-30], "damaged"),
+        ("a.zip", zipped("readme"), "holds no list"),
+        ("a.zip", zipped("a.csv", "b.csv"), r"holds 2 lists \(a.csv, b.csv\)"),
+        ("a.zip", with_password(zipped("a.csv")), "password"),
+        ("a.txt", b"", "no bytes at all"),
+        ("a.csv", gzip.compress(TABLE), r"is a \.gz file by its content"),
+        ("a.csv", zstd(TABLE), r"is a \.zst file by its content"),
+        ("a.csv", zipped("a.csv"), r"is a \.zip file by its content"),
+        ("a.csv.gz", zipped("a.csv"), r"is a \.zip file by its content"),
+        ("a.csv", parquet(phone=[A]), r"is a \.parquet file by its content"),
+        ("a.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "has a password"),
+        ("a.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "has a password"),
+        ("a.txt", "+41798284651\n".encode("utf-32"), "no text"),
+        ("a.txt", "+41798284651\n+41798284652\n".encode("cp037"), "encoding that nobody"),
+        ("a.csv", f"phone;mobile\n{A};{B}\n".encode(), "“phone”, “mobile”.*EKYC_NUMBER_COLUMN"),
+        ("a.csv", f"x,{A},{B}\ny,{B},{A}\n".encode(), r"the 2\., the 3\."),
         ("a.xlsx", b"no workbook", "no workbook"),
         ("a.parquet", b"no parquet", "no Parquet"),
     ],

@@ -16,7 +16,17 @@ from flows.parameters import AS_SET, EVERYTHING, CheckRequest, check_request
 SCHEMA = CheckRequest.model_json_schema()
 RIGHT = [
     {},
-    {"files": ["*.csv", "crm/november.TXT", "a b.parquet", "20251121155808.csv.gz", "2025-11-21.xlsx"]},
+    {
+        "files": [
+            "*.csv",
+            "crm/november.TXT",
+            "a b.parquet",
+            "20251121155808.csv.gz",
+            "2025-11-21.xlsx",
+            "a.ZIP",
+            "b.txt.zst",
+        ]
+    },
     {"files": ["/folder-123456789/numbers.txt"]},
     {"task_type": "tg", "limit": 100, "budget": 1.5, "max_wait": "4m"},
 ]

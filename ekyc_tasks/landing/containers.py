@@ -1,0 +1,136 @@
+"""What a landed file is, by its ending and by its bytes, and the bytes of the list in it.
+
+Both have to agree: a file that is not what its name says is left for a person, for whoever reads it as
+something else may read it wrong.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path, PurePath
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+from isal import igzip, isal_zlib
+
+from ekyc_tasks.errors import InputError
+
+PACKINGS = (".gz", ".zip", ".zst")
+FORMATS = (".csv", ".parquet", ".tsv", ".txt", ".xlsx")
+MAX_WHOLE_BYTES = 1 << 30  # of a packed workbook or Parquet file, which cannot be read as a stream
+
+_KINDS = {
+    b"\x1f\x8b": ".gz",
+    b"\x28\xb5\x2f\xfd": ".zst",
+    b"PK\x03\x04": ".zip",
+    b"PAR1": ".parquet",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ".xls",
+}
+_ZIPPED = (".zip", ".xlsx")
+_SHOWN = 3  # members named in one sentence
+_DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
+
+
+@contextmanager
+def opened(path: Path, *, name: str) -> Iterator[tuple[BinaryIO, str]]:
+    """The list's bytes, unpacked and seekable where its format needs that, and which of `FORMATS` it is.
+
+    Raises InputError when it is none of them, is not what its name says, or cannot be unpacked.
+    """
+    packing, ending = _endings(name)
+    try:
+        _check_bytes(path, name, packing or ending)
+        with _unpacked(path, name, packing, ending) as (file, inner):
+            yield (_whole(file, name) if packing and inner in {".xlsx", ".parquet"} else file), inner
+    except (*_DAMAGE, isal_zlib.IsalError):  # type: ignore[misc]  # its stub gives an instance
+        raise InputError(f"{name} is damaged: it cannot be unpacked. Land it again.") from None
+    except OSError as error:
+        if error.errno is None:  # not from the disk: decompressors say so too
+            raise InputError(f"{name} is damaged: it cannot be unpacked. Land it again.") from None
+        raise InputError(f"{name} cannot be read: {error.strerror}. Check its permissions.") from None
+
+
+def _endings(name: str) -> tuple[str, str]:
+    """Packing and format; the format of what is in a .zip is told by its member."""
+    endings = [ending.lower() for ending in PurePath(name).suffixes]
+    packing = endings.pop() if endings and endings[-1] in PACKINGS else ""
+    if packing == ".zip":
+        return packing, ""
+    if not endings or endings[-1] not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise InputError(
+            f"{name} has no ending that is known. Land {known}, or any of these as {', '.join(PACKINGS)}."
+        )
+    return packing, endings[-1]
+
+
+def _check_bytes(path: Path, name: str, expected: str) -> None:
+    with path.open("rb") as file:
+        head = file.read(8)
+    if not head:
+        raise InputError(f"{name} is empty: it has no bytes at all. Land it again, or remove it.")
+    kind = next((kind for magic, kind in _KINDS.items() if head.startswith(magic)), "")
+    if kind == ".xls":
+        raise InputError(
+            f"{name} is an old workbook or has a password. Save it as .xlsx without one, and land that."
+        )
+    if kind and kind != expected and not (kind == ".zip" and expected in _ZIPPED):
+        right = ".xlsx" if kind == ".zip" and _is_workbook(path) else kind
+        raise InputError(f"{name} is a {right} file by its content. Give it that ending, and land it again.")
+
+
+def _is_workbook(path: Path) -> bool:
+    return zipfile.is_zipfile(path) and "xl/workbook.xml" in zipfile.ZipFile(path).namelist()
+
+
+@contextmanager
+def _unpacked(path: Path, name: str, packing: str, ending: str) -> Iterator[tuple[BinaryIO, str]]:
+    with path.open("rb") as file:
+        if packing == ".zip":
+            with zipfile.ZipFile(file) as parts, _member(parts, name) as (member, inner):
+                yield member, inner
+        elif packing == ".gz":
+            with igzip.open(file, "rb") as plain:  # type: ignore[no-untyped-call]
+                yield plain, ending
+        elif packing == ".zst":
+            with pa.CompressedInputStream(pa.PythonFile(file), "zstd") as plain:
+                yield cast(BinaryIO, plain), ending
+        else:
+            yield file, ending
+
+
+@contextmanager
+def _member(parts: zipfile.ZipFile, name: str) -> Iterator[tuple[BinaryIO, str]]:
+    """The one list in a .zip; what systems put beside it does not count."""
+    lists = [part for part in parts.infolist() if _is_list(part)]
+    if len(lists) != 1:
+        shown = ", ".join(part.filename for part in lists[:_SHOWN])
+        what = f"{len(lists)} lists ({shown}{', …' if len(lists) > _SHOWN else ''})" if lists else "no list"
+        raise InputError(
+            f"{name} holds {what}. Land a .zip with one list, or each list as a file of its own."
+        )
+    if lists[0].flag_bits & 1:
+        raise InputError(f"{name} has a password. Land it without one.")
+    with parts.open(lists[0]) as member:
+        yield cast(BinaryIO, member), _ending(lists[0])
+
+
+def _is_list(part: zipfile.ZipInfo) -> bool:
+    path = PurePath(part.filename)
+    is_hidden = any(each.startswith((".", "__MACOSX")) for each in path.parts)
+    return not part.is_dir() and not is_hidden and _ending(part) in FORMATS
+
+
+def _ending(part: zipfile.ZipInfo) -> str:
+    return PurePath(part.filename).suffix.lower()
+
+
+def _whole(file: BinaryIO, name: str) -> BinaryIO:
+    data = file.read(MAX_WHOLE_BYTES + 1)
+    if len(data) > MAX_WHOLE_BYTES:
+        raise InputError(f"{name} is larger than a gigabyte when it is unpacked. Land it as CSV.")
+    return BytesIO(data)
