@@ -16,6 +16,7 @@ batch, and what to do now. None holds a phone number, an API key or a result lin
     │   ├── LinkExpired                     a result link that no longer opens
     │   └── DownloadIncomplete              fewer bytes than announced, or a damaged archive
     └── LedgerError                exit 1   the ledger cannot be used
+        ├── LedgerCutOff                    the connection broke in the middle: all or nothing is kept
         └── LeaseLost                       another run owns the batch now; this one must stop
 """
 
@@ -93,6 +94,10 @@ class DownloadIncomplete(ProviderTrouble):
 
 class LedgerError(EkycError):
     """The ledger cannot be opened, read or written."""
+
+
+class LedgerCutOff(LedgerError):
+    """The database went away during a transaction; whether its commit arrived, nobody knows."""
 
 
 class LeaseLost(LedgerError):

@@ -18,7 +18,7 @@ from ekyc_tasks.ledger.plans import Plans
 from ekyc_tasks.ledger.progress import Progress
 from ekyc_tasks.ledger.records import Attempt, Batch, Event, LandedFile, Link, NewBatch, Run
 from ekyc_tasks.ledger.runs import Runs
-from ekyc_tasks.ledger.store import Clock, Store, utc_now
+from ekyc_tasks.ledger.store import Clock, Store
 from ekyc_tasks.ledger.uploads import Uploads
 
 __all__ = [
@@ -58,13 +58,17 @@ class Ledger:
         self.close()
 
 
-def open_ledger(url: str, clock: Clock = utc_now) -> Ledger:
+def open_ledger(url: str, clock: Clock | None = None) -> Ledger:
     """Open it, made or brought up to date where needed."""
     store = Store(url, clock)
-    migrate(store.engine)
+    try:
+        migrate(store.engine)
+    except BaseException:
+        store.engine.dispose()
+        raise
     return Ledger(store)
 
 
-def connect_ledger(url: str, clock: Clock = utc_now) -> Ledger:
+def connect_ledger(url: str, clock: Clock | None = None) -> Ledger:
     """Open one that this run has brought up to date already."""
     return Ledger(Store(url, clock))

@@ -27,7 +27,7 @@ class Decisions:
                 run_id=None,
                 owner=None,
                 task_id=task_id,
-                submitted_at=self._store.now(),
+                submitted_at=self._store.now(connection),
                 not_before=None,
                 unknowns=0,
                 unknown_since=None,

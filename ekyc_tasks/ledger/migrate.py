@@ -10,13 +10,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ekyc_tasks.disk import locked
 from ekyc_tasks.errors import ConfigurationError
-
-_LOCK = 0x656B7963  # "ekyc": the advisory lock's number in PostgreSQL
+from ekyc_tasks.ledger.engines import in_words, is_server, writer
 
 
 def migrate(engine: Engine) -> None:
@@ -24,16 +23,14 @@ def migrate(engine: Engine) -> None:
     try:
         with (
             _alone(engine),
-            engine.connect().execution_options(ekyc_writes=True) as connection,
-            connection.begin(),
+            engine.connect() as connection,
+            writer(connection),
         ):
-            if engine.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             _upgrade(connection)
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or type(error).__name__)
+        other = "start its server" if is_server(engine) else "mend the folder's permissions"
         raise ConfigurationError(
-            f"The ledger cannot be opened ({reason}); correct EKYC_LEDGER_URL or the folder's permissions."
+            f"The ledger cannot be opened ({in_words(error)}); correct EKYC_LEDGER_URL, or {other}."
         ) from None
 
 
@@ -57,7 +54,7 @@ def _upgrade(connection: Connection) -> None:
 def _alone(engine: Engine) -> Iterator[None]:
     """A SQLite file is opened for the first time by one process: whoever comes in while another turns
     the journal to WAL is not made to wait, but told at once that the database is locked."""
-    if engine.dialect.name != "sqlite" or not engine.url.database:
+    if is_server(engine) or not engine.url.database:
         yield
         return
     file = Path(engine.url.database)

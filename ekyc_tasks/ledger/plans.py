@@ -38,10 +38,10 @@ class Plans:
         run_id: str,
     ) -> None:
         """One transaction: a file is in the ledger with all its batches, or not at all."""
-        now = self._store.now()
         healed_files = {file.file_id for file in landed if file.repacked}
         repacked = {link.batch_id for link in links if link.file_id in healed_files}
         with self._store.writing() as connection:
+            now = self._store.now(connection)
             for batch in new_batches:
                 connection.execute(
                     batches.insert().values(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, update
+from sqlalchemy import Connection, func, update
 
 from ekyc_tasks.ledger.runs import REPLAYABLE
 from ekyc_tasks.ledger.store import Store
@@ -35,19 +35,18 @@ class Progress:
 
     def unknown(self, batch_id: str) -> None:
         """Count a question to which the provider said that it does not know the task."""
-        self._asked(
-            batch_id,
-            unknowns=batches.c.unknowns + 1,
-            unknown_since=func.coalesce(batches.c.unknown_since, self._store.now()),
-        )
+        with self._store.writing() as connection:
+            since = func.coalesce(batches.c.unknown_since, self._store.now(connection))
+            self._count(connection, batch_id, unknowns=batches.c.unknowns + 1, unknown_since=since)
 
     def _asked(self, batch_id: str, **values: object) -> None:
         with self._store.writing() as connection:
-            connection.execute(
-                update(batches)
-                .where(batches.c.batch_id == batch_id)
-                .values(polls=batches.c.polls + 1, **values)
-            )
+            self._count(connection, batch_id, **values)
+
+    def _count(self, connection: Connection, batch_id: str, **values: object) -> None:
+        connection.execute(
+            update(batches).where(batches.c.batch_id == batch_id).values(polls=batches.c.polls + 1, **values)
+        )
 
     def exported(self, batch_id: str, at: datetime) -> None:
         """Fix the time of the answers, once: the provider's last update, else when first seen."""
@@ -114,7 +113,7 @@ class Progress:
                 why=why,
                 run_id=run_id,
                 owned_by=run_id,
-                loaded_at=self._store.now(),
+                loaded_at=self._store.now(connection),
                 returned=counts.returned,
                 accepted=counts.accepted,
                 unreadable=counts.unreadable,

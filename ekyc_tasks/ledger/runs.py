@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
 from ekyc_tasks.ledger.records import Run, read
 from ekyc_tasks.ledger.store import Store
@@ -20,17 +20,16 @@ class Runs:
         self._store = store
 
     def opened(self, run_id: str, *, host: str, lease: timedelta) -> None:
-        now = self._store.now()
         with self._store.writing() as connection:
+            now = self._store.now(connection)
             connection.execute(
                 runs.insert().values(run_id=run_id, host=host, started_at=now, lease_until=now + lease)
             )
 
     def renewed(self, run_id: str, *, lease: timedelta) -> None:
         with self._store.writing() as connection:
-            connection.execute(
-                update(runs).where(runs.c.run_id == run_id).values(lease_until=self._store.now() + lease)
-            )
+            until = self._store.now(connection) + lease
+            connection.execute(update(runs).where(runs.c.run_id == run_id).values(lease_until=until))
 
     def ended(self, run_id: str) -> None:
         """From here on its batches are free, and what it left SUBMITTING is nobody's."""
@@ -38,13 +37,15 @@ class Runs:
             connection.execute(
                 update(runs)
                 .where(runs.c.run_id == run_id, runs.c.ended_at.is_(None))
-                .values(ended_at=self._store.now())
+                .values(ended_at=self._store.now(connection))
             )
 
     def alive(self) -> list[Run]:
         with self._store.reading() as connection:
             rows = connection.execute(
-                select(runs).where(runs.c.ended_at.is_(None), runs.c.lease_until > self._store.now())
+                select(runs).where(
+                    runs.c.ended_at.is_(None), runs.c.lease_until > self._store.now(connection)
+                )
             )
             return [read(Run, row) for row in rows]
 
@@ -56,8 +57,8 @@ class Runs:
 
     def claimed(self, run_id: str) -> list[str]:
         """Take every unfinished batch that no living run owns; the ids of all that are ours now."""
-        free = and_(batches.c.state.in_(UNFINISHED), self._unowned())
         with self._store.writing() as connection:
+            free = and_(batches.c.state.in_(UNFINISHED), self._unowned(connection))
             connection.execute(update(batches).where(free).values(owner=run_id))
             rows = connection.execute(
                 select(batches.c.batch_id)
@@ -68,8 +69,10 @@ class Runs:
 
     def claimed_to_replay(self, run_id: str, batch_id: str) -> bool:
         """Take one batch whose archive is kept; False when it is elsewhere, or a living run's."""
-        free = and_(batches.c.batch_id == batch_id, batches.c.state.in_(REPLAYABLE), self._unowned())
         with self._store.writing() as connection:
+            free = and_(
+                batches.c.batch_id == batch_id, batches.c.state.in_(REPLAYABLE), self._unowned(connection)
+            )
             return bool(connection.execute(update(batches).where(free).values(owner=run_id)).rowcount)
 
     def still_owns(self, run_id: str, batch_id: str) -> bool:
@@ -86,14 +89,16 @@ class Runs:
                     batches.c.state == BatchState.SUBMITTING,
                 )
             ).one_or_none()
-            return row is not None and row.lease_until > self._store.now()
+            return row is not None and row.lease_until > self._store.now(connection)
 
     def left_behind(self, run_id: str) -> list[str]:
         """SUBMITTING batches of runs that are gone become HELD; their ids."""
         why = "the run that was uploading it is gone, and nobody knows whether the provider took it"
         with self._store.writing() as connection:
             rows = connection.execute(
-                select(batches.c.batch_id).where(batches.c.state == BatchState.SUBMITTING, self._unowned())
+                select(batches.c.batch_id).where(
+                    batches.c.state == BatchState.SUBMITTING, self._unowned(connection)
+                )
             ).all()
             for row in rows:
                 connection.execute(
@@ -111,10 +116,10 @@ class Runs:
                 )
             return [row.batch_id for row in rows]
 
-    def _unowned(self) -> ColumnElement[bool]:
+    def _unowned(self, connection: Connection) -> ColumnElement[bool]:
         living = exists().where(
             runs.c.run_id == batches.c.owner,
             runs.c.ended_at.is_(None),
-            runs.c.lease_until > self._store.now(),
+            runs.c.lease_until > self._store.now(connection),
         )
         return or_(batches.c.owner.is_(None), ~living)

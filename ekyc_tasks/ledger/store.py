@@ -2,47 +2,67 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, update
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from ekyc_tasks.errors import ConfigurationError, LeaseLost, LedgerError
+from ekyc_tasks.errors import ConfigurationError, LeaseLost, LedgerCutOff, LedgerError
+from ekyc_tasks.ledger.engines import database_time, in_words, is_server, make_engine, writer
 from ekyc_tasks.ledger.tables import batches, events
 from ekyc_tasks.models import BatchState
 
 Clock = Callable[[], datetime]
+P = ParamSpec("P")
+T = TypeVar("T")
 
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+_PATIENCE = 30.0  # seconds for a server that restarts, as long as SQLite waits for a lock
+_PAUSE = 0.2
+_REPEATS = 3
 
 
 class Store:
-    """Transactions over one database. Every error of SQL leaves as a `LedgerError` without parameters."""
+    """Transactions over one database. Every error of SQL leaves as a `LedgerError` without parameters.
 
-    def __init__(self, url: str, clock: Clock = utc_now) -> None:
+    Without a ``clock``, a server's own clock tells the time, for several hosts write to it; SQLite has the
+    system's.
+    """
+
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.engine = make_engine(url)
-        self.now = clock
+        self._clock = clock
+
+    def now(self, connection: Connection) -> datetime:
+        if self._clock is not None:
+            return self._clock()
+        return database_time(connection) if is_server(self.engine) else datetime.now(UTC)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with _translated(), self.engine.connect() as connection:
+        with _translated(), self._connected() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction, committed at the end, or nothing of it."""
-        with (
-            _translated(),
-            self.engine.connect().execution_options(ekyc_writes=True) as connection,
-            connection.begin(),
-        ):
+        """One transaction, committed at the end, or nothing of it. Writers go one at a time."""
+        with _translated(), self._connected() as connection, writer(connection):
             yield connection
+
+    def _connected(self) -> Connection:
+        """Before the first statement nothing can be half done, so a server that restarts is waited for."""
+        deadline = time.monotonic() + (_PATIENCE if is_server(self.engine) else 0)
+        while True:
+            try:
+                return self.engine.connect()
+            except OperationalError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_PAUSE)
 
     def move(
         self,
@@ -86,42 +106,30 @@ class Store:
     ) -> None:
         connection.execute(
             events.insert().values(
-                at=self.now(), batch_id=batch_id, from_state=source, to_state=to, why=why, run_id=run_id
+                at=self.now(connection),
+                batch_id=batch_id,
+                from_state=source,
+                to_state=to,
+                why=why,
+                run_id=run_id,
             )
         )
 
 
-def make_engine(url: str) -> Engine:
-    try:
-        address = make_url(url)
-        engine = create_engine(
-            address,
-            hide_parameters=True,
-            connect_args={"timeout": 30} if address.get_backend_name() == "sqlite" else {},
-        )
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError):  # the last: a port
-        raise ConfigurationError(
-            "EKYC_LEDGER_URL is no database URL that can be used here; write sqlite:////path/ledger.db."
-        ) from None
-    if engine.dialect.name == "sqlite":
-        _tune_sqlite(engine)
-    return engine
+def repeatable(transaction: Callable[P, T]) -> Callable[P, T]:
+    """Do a transaction again whose connection broke. Nobody knows whether its commit arrived, so what is
+    wrapped must find its own traces and leave it at them."""
 
+    @wraps(transaction)
+    def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(_REPEATS):
+            try:
+                return transaction(*args, **kwargs)
+            except LedgerCutOff:
+                continue
+        return transaction(*args, **kwargs)
 
-def _tune_sqlite(engine: Engine) -> None:
-    """WAL and FULL: a committed intent survives a power cut. Writers begin IMMEDIATE, so that a
-    transaction that reads before it writes cannot fail half-way on a lock."""
-
-    @event.listens_for(engine, "connect")
-    def connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("ekyc_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    return repeated
 
 
 @contextmanager
@@ -129,8 +137,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or type(error).__name__)
-        raise LedgerError(
-            f"The ledger cannot be used ({reason}); nothing was half-written. "
+        is_cut_off = isinstance(error, DBAPIError) and error.connection_invalidated
+        raise (LedgerCutOff if is_cut_off else LedgerError)(
+            f"The ledger cannot be used ({in_words(error)}); nothing was half-written. "
             "Mend the database or EKYC_LEDGER_URL and run again."
         ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, or_, select, update
 
 from ekyc_tasks.errors import LeaseLost, LedgerError, NoMoney
 from ekyc_tasks.ledger.records import Attempt, read
-from ekyc_tasks.ledger.store import Store
+from ekyc_tasks.ledger.store import Store, repeatable
 from ekyc_tasks.ledger.tables import attempts, batches
 from ekyc_tasks.models import BatchState, Outcome, UploadResult
 from ekyc_tasks.money import Balance, Budget
@@ -32,7 +32,7 @@ class Uploads:
         batch_id: str,
         *,
         run_id: str,
-        deadline: datetime,
+        deadline: timedelta,
         price: Decimal | None,
         budget: Budget,
         balance: Balance | None,
@@ -41,27 +41,33 @@ class Uploads:
 
         Raises `NoMoney` when a budget does not allow it: money is reserved in this very transaction.
         """
-        now = self._store.now()
-        attempt = Attempt(
+        return self._intended(
             attempt_id=uuid4().hex,
             batch_id=batch_id,
             run_id=run_id,
-            started_at=now,
             deadline=deadline,
             price=price,
+            budget=budget,
             balance_before=None if balance is None else _text(balance.balance),
             used_before=None if balance is None else _text(balance.used_today),
-            balance_after=None,
-            used_after=None,
-            looked_at=None,
-            ended_at=None,
-            outcome=None,
-            http_status=None,
-            minimum=None,
-            words=None,
-            task_id=None,
         )
+
+    @repeatable
+    def _intended(
+        self,
+        *,
+        attempt_id: str,
+        batch_id: str,
+        run_id: str,
+        deadline: timedelta,
+        price: Decimal | None,
+        budget: Budget,
+        **before: str | None,
+    ) -> Attempt | None:
+        """With the attempt's id from outside: after a broken connection it tells whether this was done."""
         with self._store.writing() as connection:
+            if (done := self._attempt(connection, attempt_id)) is not None:
+                return done
             moved = self._store.move(
                 connection,
                 batch_id,
@@ -73,11 +79,20 @@ class Uploads:
             )
             if not moved:
                 return None
-            self._reserve(connection, attempt, budget)
+            now = self._store.now(connection)
+            self._reserve(connection, batch_id, price, budget, run_id=run_id, now=now)
             connection.execute(
-                attempts.insert().values(**{c.name: getattr(attempt, c.name) for c in attempts.c})
+                attempts.insert().values(
+                    attempt_id=attempt_id,
+                    batch_id=batch_id,
+                    run_id=run_id,
+                    started_at=now,
+                    deadline=now + deadline,
+                    price=price,
+                    **before,
+                )
             )
-        return attempt
+            return self._attempt(connection, attempt_id)
 
     def answered(
         self,
@@ -121,8 +136,8 @@ class Uploads:
 
     def accepted(self, attempt_id: str, result: UploadResult, *, run_id: str | None) -> BatchState:
         """A task id, now or late: always stored; the batch is SUBMITTED unless it has gone another way."""
-        now = self._store.now()
         with self._store.writing() as connection:
+            now = self._store.now(connection)
             row = self._attempt_row(connection, attempt_id)
             if row.task_id == result.task_id:  # told before, by a process that was killed right after
                 return BatchState(row.state)
@@ -212,16 +227,29 @@ class Uploads:
         with self._store.reading() as connection:
             return self._spent(connection, since=since, run_id=run_id)
 
-    def _reserve(self, connection: Connection, attempt: Attempt, budget: Budget) -> None:
-        day = attempt.started_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    def _attempt(self, connection: Connection, attempt_id: str) -> Attempt | None:
+        row = connection.execute(select(attempts).where(attempts.c.attempt_id == attempt_id)).one_or_none()
+        return None if row is None else read(Attempt, row)
+
+    def _reserve(
+        self,
+        connection: Connection,
+        batch_id: str,
+        price: Decimal | None,
+        budget: Budget,
+        *,
+        run_id: str,
+        now: datetime,
+    ) -> None:
+        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         why = budget.exceeded(
-            attempt.price,
-            run=self._spent(connection, run_id=attempt.run_id),
+            price,
+            run=self._spent(connection, run_id=run_id),
             day=self._spent(connection, since=day),
             month=self._spent(connection, since=day.replace(day=1)),
         )
         if why is not None:
-            raise NoMoney(f"Batch {attempt.batch_id} stays planned: {why}. Raise the budget or wait.")
+            raise NoMoney(f"Batch {batch_id} stays planned: {why}. Raise the budget or wait.")
 
     def _spent(
         self, connection: Connection, *, since: datetime | None = None, run_id: str | None = None
@@ -243,7 +271,7 @@ class Uploads:
             .values(
                 balance_after=_text(balance.balance),
                 used_after=_text(balance.used_today),
-                looked_at=self._store.now(),
+                looked_at=self._store.now(connection),
             )
         )
 
@@ -252,7 +280,7 @@ class Uploads:
             update(attempts)
             .where(attempts.c.attempt_id == attempt_id)
             .values(
-                ended_at=self._store.now(),
+                ended_at=self._store.now(connection),
                 outcome=result.outcome,
                 http_status=result.http_status,
                 minimum=result.minimum,

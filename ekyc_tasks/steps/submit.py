@@ -75,7 +75,7 @@ async def submit(
     await asyncio.to_thread(_check_file, batch, folder)
     before = await provider.balance()
     _require_balance(batch, before, policy)
-    attempt = _intend(batch, run_id=run_id, ledger=ledger, policy=policy, clock=clock, balance=before)
+    attempt = _intend(batch, run_id=run_id, ledger=ledger, policy=policy, balance=before)
     if attempt is None:
         return ledger.history.batch(batch_id).state
     result = await _upload(attempt, batch, ledger=ledger, provider=provider, folder=folder, policy=policy)
@@ -146,12 +146,12 @@ def _require_balance(batch: Batch, balance: Balance | None, policy: UploadPolicy
 
 
 def _intend(
-    batch: Batch, *, run_id: str, ledger: Ledger, policy: UploadPolicy, clock: Clock, balance: Balance | None
+    batch: Batch, *, run_id: str, ledger: Ledger, policy: UploadPolicy, balance: Balance | None
 ) -> Attempt | None:
     return ledger.uploads.intended(
         batch.batch_id,
         run_id=run_id,
-        deadline=clock.now() + policy.deadline,
+        deadline=policy.deadline,
         price=price(batch.numbers, policy.price_per_10k),
         budget=policy.budget,
         balance=balance,

@@ -17,7 +17,7 @@ import pytest
 from ekyc_tasks.disk import try_lock
 from ekyc_tasks.errors import LedgerError
 from ekyc_tasks.lease import end_dead_runs, run_lease
-from ekyc_tasks.ledger import NewBatch, connect_ledger, open_ledger
+from ekyc_tasks.ledger import NewBatch, connect_ledger
 from ekyc_tasks.models import BatchState
 from ekyc_tasks.money import NO_BUDGET
 
@@ -28,7 +28,7 @@ LONG = timedelta(hours=1)
 # Begins a run, commits the intent to upload "sent", says so, and never gets further.
 UPLOADING = """
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from ekyc_tasks.lease import run_lease
 from ekyc_tasks.ledger import NewBatch, connect_ledger
@@ -40,17 +40,10 @@ with connect_ledger(url) as ledger:
             landed=[], new_batches=[NewBatch("sent", 1, "0" * 64), NewBatch("unsent", 1, "0" * 64)],
             links=[], task_type="tg_avatar", run_id=run_id)
         ledger.uploads.intended(
-            "sent", run_id=run_id, deadline=datetime.now(UTC), price=None, budget=NO_BUDGET, balance=None)
+            "sent", run_id=run_id, deadline=timedelta(0), price=None, budget=NO_BUDGET, balance=None)
         print(run_id, flush=True)
         sys.stdin.read()
 """
-
-
-@pytest.fixture
-def url(tmp_path):
-    url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    open_ledger(url).close()
-    return url
 
 
 @pytest.fixture
@@ -208,9 +201,8 @@ def test_a_second_run_takes_over_what_the_first_left_planned(url, runs):
         with run_lease(ledger, runs=runs, lease=LONG) as second:
             assert first != second
             assert ledger.runs.claimed(second) == ["batch"]
-            now = datetime.now(UTC)
             assert ledger.uploads.intended(
-                "batch", run_id=second, deadline=now, price=None, budget=NO_BUDGET, balance=None
+                "batch", run_id=second, deadline=LONG, price=None, budget=NO_BUDGET, balance=None
             )
             assert ledger.history.batch("batch").state is BatchState.SUBMITTING
 

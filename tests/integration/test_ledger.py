@@ -1,8 +1,7 @@
-"""The ledger in real SQLite files: every transition, who may make it, and what it refuses."""
+"""The ledger in SQLite files and on a real PostgreSQL server: every transition, and who may make it."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -14,11 +13,13 @@ from itertools import pairwise
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, event, text
+from postgres import PASSWORD, TEMPLATE
+from sqlalchemy import MetaData, event, text
 
 from ekyc_tasks.disk import locked
 from ekyc_tasks.errors import ConfigurationError, LeaseLost, LedgerError, NoMoney
 from ekyc_tasks.ledger import LandedFile, Link, NewBatch, connect_ledger, open_ledger
+from ekyc_tasks.ledger.engines import make_engine
 from ekyc_tasks.ledger.tables import metadata
 from ekyc_tasks.models import BatchState, Fate, Outcome, Reconciliation, TaskStatus, UploadResult
 from ekyc_tasks.money import NO_BUDGET, Balance, Budget
@@ -54,21 +55,7 @@ def time():
 
 
 @pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path / 'ledger.db'}"
-
-
-@pytest.fixture(scope="module")
-def empty_ledger(tmp_path_factory):
-    """Built by the migrations once; a copy of it is as good."""
-    path = tmp_path_factory.mktemp("empty") / "ledger.db"
-    open_ledger(f"sqlite:///{path}").close()
-    return path
-
-
-@pytest.fixture
-def ledger(url, time, tmp_path, empty_ledger):
-    shutil.copy(empty_ledger, tmp_path / "ledger.db")
+def ledger(url, time):
     with connect_ledger(url, time) as ledger:
         ledger.runs.opened("one", host="here", lease=LEASE)
         yield ledger
@@ -100,11 +87,10 @@ def landed_file(file_id="file", **values):
 
 
 def intended(ledger, batch_id="batch", *, run_id="one", price=None, budget=NO_BUDGET):
-    now = ledger._store.now()
     return ledger.uploads.intended(
         batch_id,
         run_id=run_id,
-        deadline=now + UPLOAD,
+        deadline=UPLOAD,
         price=price,
         budget=budget,
         balance=Balance(Decimal(100)),
@@ -788,14 +774,16 @@ def test_budgets_hold_when_many_ask_at_once(ledger, url, time):
 # --- the file ------------------------------------------------------------------------------------
 
 
-def test_migrations_build_what_the_tables_say(ledger, url):
-    engine = create_engine(url)
+def test_migrations_build_what_the_tables_say(new_url):
+    open_ledger(new_url).close()
+    engine = make_engine(new_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_commit_survives_a_power_cut(ledger):
     with ledger._store.reading() as connection:
         pragmas = {
@@ -822,13 +810,25 @@ def test_opening_again_changes_nothing_and_keeps_everything(ledger, url, time):
         assert (again.history.batches(), again.history.events("batch")) == before
 
 
-def test_a_ledger_from_a_newer_version_is_refused_unchanged(tmp_path, url, time):
-    with open_ledger(url, time) as ledger, ledger._store.writing() as connection:
+def test_a_ledger_from_a_newer_version_is_refused_unchanged(ledger, url):
+    walk(ledger, WAYS[LOADED])
+    with ledger._store.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    before = (tmp_path / "ledger.db").read_bytes()
+    before = contents(ledger)
     with pytest.raises(ConfigurationError, match="newer version"):
-        open_ledger(url, time)
-    assert (tmp_path / "ledger.db").read_bytes() == before
+        open_ledger(url)
+    assert contents(ledger) == before
+
+
+def contents(ledger):
+    """Every row of every table that is there, whoever made it."""
+    tables = MetaData()
+    with ledger._store.reading() as connection:
+        tables.reflect(connection)
+        return {
+            name: sorted(map(str, connection.execute(table.select())))
+            for name, table in tables.tables.items()
+        }
 
 
 def a_file_instead_of_a_folder(tmp_path):
@@ -861,12 +861,38 @@ def test_a_ledger_that_cannot_be_opened_is_a_matter_of_configuration(tmp_path, l
 
 
 @pytest.mark.parametrize(
-    "url", ["nonsense", "mysql://me:sesame@host/db", "postgresql://me:sesame@host:port/db", "sqlite"]
+    "address",
+    [
+        "nonsense",
+        "sqlite",
+        "mysql://me:sesame@host/db",
+        "postgresql://me:sesame@host:port/db",
+        "postgresql+psycopg2://me:sesame@127.0.0.1/db",
+        "postgresql://me:open@sesame@127.0.0.1/db",  # an @ that should be %40
+        "postgresql://me:sesame@127.0.0.1:1/db",
+        "postgresql://me:sesame@127.0.0.1:1/db?sesame=sesame",
+    ],
 )
-def test_an_address_that_is_none_is_refused_without_showing_it(url):
-    with pytest.raises(ConfigurationError, match="EKYC_LEDGER_URL") as caught:
-        open_ledger(url)
-    assert "sesame" not in str(caught.value)
+def test_an_address_that_leads_nowhere_is_refused_without_showing_it(address):
+    with pytest.raises(ConfigurationError, match=r"EKYC_LEDGER_URL.*\.$") as caught:
+        open_ledger(address)
+    assert "me:" not in str(caught.value)
+    assert "sesame@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_server_may_be_named_in_each_usual_way(postgres, scheme):
+    address = postgres.url(TEMPLATE).partition(":")[2]
+    open_ledger(f"{scheme}:{address}").close()
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(PASSWORD, "wrong-sesame"), (TEMPLATE, "nowhere")])
+def test_a_server_that_turns_us_down_is_told_in_one_sentence(postgres, right, wrong):
+    with pytest.raises(ConfigurationError, match=r"EKYC_LEDGER_URL.*\.$") as caught:
+        open_ledger(postgres.url(TEMPLATE).replace(right, wrong))
+    assert PASSWORD not in str(caught.value)
+    assert "wrong-sesame" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_error_of_sql_says_nothing_of_what_was_written(ledger):
@@ -892,9 +918,9 @@ def test_nothing_of_a_transaction_that_fails_is_kept(ledger):
     assert ledger.uploads.of_batch("batch") == []
 
 
-def test_who_opens_a_ledger_waits_while_another_does(tmp_path, url):
+def test_who_opens_a_ledger_waits_while_another_does(tmp_path):
     """Turning a new file's journal to WAL is the one thing that SQLite does not wait for."""
-    opening = threading.Thread(target=lambda: open_ledger(url).close())
+    opening = threading.Thread(target=lambda: open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}").close())
     with locked(tmp_path / ".ledger.db.lock"):
         opening.start()
         opening.join(0.1)
@@ -904,16 +930,15 @@ def test_who_opens_a_ledger_waits_while_another_does(tmp_path, url):
     assert (tmp_path / "ledger.db").exists()
 
 
-def test_many_processes_may_open_a_new_ledger_at_once(tmp_path):
+def test_many_processes_may_open_a_new_ledger_at_once(new_url):
     code = (
         "import sys; from ekyc_tasks.ledger import open_ledger;"
         "print('ready', flush=True); sys.stdin.readline();"
         "ledger = open_ledger(sys.argv[1]); ledger.facts.belongs_to_host('host'); ledger.close()"
     )
-    address = f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
     processes = [
         subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", code, address],
+            [sys.executable, "-W", "error", "-c", code, new_url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -76,7 +76,7 @@ class Office:
         attempt = self.ledger.uploads.intended(
             batch_id,
             run_id=self.run_id,
-            deadline=self.clock.now(),
+            deadline=timedelta(0),
             price=Decimal(0),
             budget=NO_BUDGET,
             balance=None,
@@ -95,7 +95,7 @@ class Office:
         attempt = self.ledger.uploads.intended(
             batch_id,
             run_id=self.run_id,
-            deadline=self.clock.now(),
+            deadline=timedelta(0),
             price=None,
             budget=NO_BUDGET,
             balance=None,
@@ -107,7 +107,7 @@ class Office:
         attempt = self.ledger.uploads.intended(
             batch_id,
             run_id=self.run_id,
-            deadline=self.clock.now(),
+            deadline=timedelta(0),
             price=None,
             budget=NO_BUDGET,
             balance=None,

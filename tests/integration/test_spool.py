@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -45,7 +45,7 @@ def uploading(ledger, batch_id="batch"):
     return ledger.uploads.intended(
         batch_id,
         run_id="first",
-        deadline=datetime.now(UTC) + LEASE,
+        deadline=LEASE,
         price=None,
         budget=NO_BUDGET,
         balance=None,

@@ -56,6 +56,7 @@ def test_an_exit_code_is_drawn_where_it_changes(name):
     [
         ("EkycError", 1),
         ("LedgerError", 1),
+        ("LedgerCutOff", 1),
         ("LeaseLost", 1),
         ("ConfigurationError", 2),
         ("AccessDenied", 2),

@@ -1,0 +1,120 @@
+"""What the two databases do differently: addresses, waiting, who may write, and whose clock counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from ekyc_tasks.errors import ConfigurationError
+from ekyc_tasks.ledger.tables import UtcDateTime
+
+_SERVERS = {"postgres", "postgresql", "postgresql+psycopg"}
+_WRITERS = 0x656B7963  # "ekyc": the number of the advisory lock of whoever writes
+_CONNECT: dict[str, Any] = {
+    "connect_timeout": 10,
+    # A host that vanished is noticed in half a minute, not in two hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+_SESSION = {
+    "lock_timeout": "30s",  # as long as SQLite waits
+    # A process that was stopped in the middle of a transaction must not stop all the others.
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+
+def make_engine(url: str) -> Engine:
+    try:
+        address = make_url(url)
+        return _server(address) if address.drivername in _SERVERS else _file(address)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError):  # the last: a port
+        raise ConfigurationError(
+            "EKYC_LEDGER_URL is no database URL that can be used here; write sqlite:////path/ledger.db "
+            "or postgresql://user@host/database."
+        ) from None
+
+
+def is_server(engine: Engine) -> bool:
+    return engine.dialect.name == "postgresql"
+
+
+@contextmanager
+def writer(connection: Connection) -> Iterator[None]:
+    """A transaction in which nobody else writes: what it reads stays true until its commit.
+
+    Transactions here last milliseconds, so one at a time is fast enough, and compare-and-set, claims and
+    budgets hold without further thought.
+    """
+    connection.execution_options(ekyc_writes=True)
+    with connection.begin():
+        if is_server(connection.engine):
+            connection.execute(select(func.pg_advisory_xact_lock(_WRITERS)))
+        yield
+
+
+def database_time(connection: Connection) -> datetime:
+    """Of this moment, not of the transaction's beginning: it may have waited for others."""
+    told: datetime = connection.execute(
+        select(func.timezone("utc", func.clock_timestamp(), type_=UtcDateTime))
+    ).scalar_one()
+    return told
+
+
+def in_words(error: SQLAlchemyError) -> str:
+    """The driver's own words in one line, without what SQLAlchemy and servers add: statements and values."""
+    cause = getattr(error, "orig", None) or type(error).__name__
+    primary = getattr(getattr(cause, "diag", None), "message_primary", None)
+    return str(primary or cause).partition("\n")[0].strip()
+
+
+def _file(address: URL) -> Engine:
+    """WAL and FULL: a committed intent survives a power cut. Writers begin IMMEDIATE, so that a
+    transaction that reads before it writes cannot fail half-way on a lock."""
+    if address.get_backend_name() != "sqlite":
+        raise ArgumentError
+    engine = create_engine(address, hide_parameters=True, connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("ekyc_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _server(address: URL) -> Engine:
+    """READ COMMITTED, whatever the server prefers: a writer that waited sees what was committed meanwhile."""
+    if "@" in (address.host or ""):  # of a password that was not written with %40, and errors show hosts
+        raise ArgumentError
+    engine = create_engine(
+        address.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        connect_args={name: value for name, value in _CONNECT.items() if name not in address.query},
+    )
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        for name, value in _SESSION.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        connection.commit()
+
+    return engine

@@ -1,0 +1,63 @@
+"""What every tier shares: ledgers in both databases."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from postgres import TEMPLATE, Postgres, Unavailable, running
+
+from ekyc_tasks.ledger import open_ledger
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for the whole session, with a migrated ledger to copy."""
+    try:
+        with running() as server:
+            server.execute(f"CREATE DATABASE {TEMPLATE}")
+            open_ledger(server.url(TEMPLATE)).close()
+            yield server
+    except Unavailable as why:
+        pytest.skip(f"no PostgreSQL: {why}")
+
+
+@pytest.fixture(scope="session")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file, built by the migrations once; a copy of it is as good."""
+    path = tmp_path_factory.mktemp("ledger") / "ledger.db"
+    open_ledger(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """Which of the two; tests that take it, or `url`, run on both."""
+    return request.param
+
+
+@pytest.fixture
+def url(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty ledger of the test's own, up to date."""
+    if database == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_ledger"), tmp_path / "ledger.db")
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    address = server.new_database(TEMPLATE)
+    yield address
+    server.drop_database(address)
+
+
+@pytest.fixture
+def new_url(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a ledger that nobody has opened yet."""
+    if database == "sqlite":
+        yield f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    address = server.new_database()
+    yield address
+    server.drop_database(address)
