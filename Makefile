@@ -9,13 +9,17 @@ BIN := .venv/bin
 sync = echo "Installing what uv.lock names ..." && { $(1) sync --frozen --inexact --quiet 2>/dev/null \
 	|| UV_SYSTEM_CERTS=true $(1) sync --frozen --inexact --quiet; }
 
-.PHONY: demo test lint clean
+.PHONY: demo test torture lint clean
 
 demo: .venv/synced
 	@$(BIN)/ekyc demo
 
 test: .venv/synced
 	@$(BIN)/pytest --cov --cov-report=term:skip-covered $(TESTS)
+
+# Hundreds of crashes and faults, some 20 minutes, figures at the end; SEED=2 draws other lots.
+torture: .venv/synced
+	@$(BIN)/pytest tests/torture --color=no -q
 
 lint: .venv/synced
 	@$(BIN)/ruff check

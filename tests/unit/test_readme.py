@@ -108,7 +108,7 @@ def test_the_guarantees_name_files_that_exist():
             assert list((ROOT / "tests").rglob(name)), name
 
 
-@pytest.mark.parametrize("command", ["make demo", "make test", "make lint"])
+@pytest.mark.parametrize("command", ["make demo", "make test", "make torture", "make lint"])
 def test_ci_runs_the_commands_that_the_readme_shows(command):
     assert command.split()[1] in README
     assert command in (ROOT / ".ci" / "run").read_text()

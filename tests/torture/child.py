@@ -1,0 +1,118 @@
+"""What runs in a warm process (see `torture.warm`): fork, do one piece of work, tell how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import phonenumbers
+from torture import driver, seams
+
+from ekyc_tasks.cli import app
+from ekyc_tasks.errors import EkycError
+from ekyc_tasks.ledger import open_ledger
+
+_LOADED_LATE = (
+    "anyio._backends._asyncio",
+    "ekyc_tasks.cli.replay",
+    "ekyc_tasks.cli.resolve",
+    "ekyc_tasks.cli.status",
+    "numpy.ma",
+    "pyarrow.compute",
+)
+_LONGEST_WORK = 120  # seconds, by the kernel's alarm
+
+
+def serve() -> None:
+    seams.use_no_certificates()
+    driver.without_engine()
+    _rehearse()
+    for line in sys.stdin:
+        request = json.loads(line)
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reader)
+            _work(request, writer)
+        os.close(writer)
+        _tell({"pid": pid})
+        with os.fdopen(reader) as pipe:
+            said = pipe.read()
+        _, status = os.waitpid(pid, 0)
+        _tell(_ended(request, said, status))
+
+
+def _rehearse() -> None:
+    """What the first use would load, before any fork; nothing of polars, whose threads do not survive one."""
+    for name in _LOADED_LATE:
+        import_module(name)
+    phonenumbers.PhoneMetadata.load_all()
+    with TemporaryDirectory() as folder:
+        open_ledger(f"sqlite:///{folder}/ledger.db").close()
+
+
+def _ended(request: dict[str, Any], said: str, status: int) -> dict[str, Any]:
+    note, output = (Path(request["folder"]) / name for name in ("died-at", "output"))
+    return {
+        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+        "result": json.loads(said) if said else None,
+        "point": note.read_text() if note.exists() else "",
+        "output": output.read_text(errors="replace"),
+    }
+
+
+def _work(request: dict[str, Any], writer: int) -> None:
+    """In the child; never returns."""
+    folder = Path(request["folder"])
+    output = os.open(folder / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    signal.alarm(_LONGEST_WORK)
+    os.environ.update(request["environment"])
+    note = folder / "died-at"
+    note.unlink(missing_ok=True)
+    killer = seams.Killer(request.get("kill_at"), note)
+    seams.install(killer, root=folder)
+    if request.get("stops_first"):
+        os.kill(os.getpid(), signal.SIGSTOP)
+    try:
+        result = _WORKS[request["work"]](request)
+    except BaseException as error:
+        traceback.print_exc()
+        result = {"exit_code": 1, "sentences": [f"{type(error).__name__}"]}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.write(writer, json.dumps({**result, "points": killer.passed}).encode())
+    os._exit(0)
+
+
+def _run(_: dict[str, Any]) -> dict[str, Any]:
+    return driver.run_once()
+
+
+def _ekyc(request: dict[str, Any]) -> dict[str, Any]:
+    """The command line; what it wants confirmed is confirmed in ``arguments``."""
+    try:
+        code = app(request["arguments"], standalone_mode=False)
+    except EkycError as error:
+        return {"exit_code": error.exit_code, "sentences": [str(error)]}
+    return {"exit_code": code or 0, "sentences": []}
+
+
+_WORKS = {"run": _run, "ekyc": _ekyc}
+
+
+def _tell(document: dict[str, Any]) -> None:
+    sys.__stdout__.write(json.dumps(document) + "\n")
+    sys.__stdout__.flush()
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,45 @@
+"""SIGKILL at every point of the way of three batches, and again while recovering from it."""
+
+from __future__ import annotations
+
+import signal
+
+from torture.crew import SEED, drawn
+
+PAIRS = 200
+_EARLY = 40  # most ways out of a kill are short, and a second one is meant to meet them
+
+
+def test_killed_at_every_point(crew, figures, undisturbed):
+    expected, points = undisturbed
+    assert len(points) >= 45
+
+    def killed(at):
+        with crew.trial() as trial:
+            ended = trial.run(kill_at=at)
+            return trial.finish(expected, has_happened=ended.signal == signal.SIGKILL)
+
+    with figures.part("killed at every point") as part:
+        part.points = len(points)
+        part.count(crew.each(killed, range(1, len(points) + 1)))
+    assert part.trials > 0.95 * len(points)  # a run may be a poll shorter than the one that was counted
+
+
+def test_killed_again_while_recovering(crew, figures, undisturbed):
+    expected, points = undisturbed
+    lots = drawn("pairs")
+    draws = [
+        (lots.randint(1, len(points)), lots.randint(1, _EARLY), lots.randint(1, 8)) for _ in range(PAIRS)
+    ]
+
+    def killed_twice(draw):
+        first, second, sooner = draw
+        with crew.trial() as trial:
+            trial.run(kill_at=first)
+            died = trial.run(kill_at=second).signal or trial.run(kill_at=sooner).signal
+            return trial.finish(expected, has_happened=died == signal.SIGKILL)
+
+    with figures.part("killed again while recovering", seeds=str(SEED)) as part:
+        part.points = len({draw[:2] for draw in draws})
+        part.count(crew.each(killed_twice, draws))
+    assert part.trials == PAIRS
