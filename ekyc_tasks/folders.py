@@ -37,6 +37,10 @@ class DataFolder:
         return self.root / "reports"
 
     @property
+    def exports(self) -> Path:
+        return self.root / "exports"
+
+    @property
     def staging(self) -> Path:
         """Half-written files of everything but the warehouse."""
         return self.root / ".staging"

@@ -172,6 +172,21 @@ def replay(
 
 
 @app.command()
+def export(
+    what: Annotated[str, typer.Argument(help="A landed file (name, path or SHA-256), or a batch.")],
+    kind: Annotated[str, typer.Option("--format", help="csv, parquet or xlsx.")] = "csv",
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Default: in `exports` of the data folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The answers for one landed file, one row a number, whichever batch brought them."""
+    from ekyc_tasks.cli.export import export_answers
+
+    export_answers(what, out, kind=kind, to=to, as_json=as_json)
+
+
+@app.command()
 def sandbox(
     port: Annotated[int, typer.Option(help="Port of the API; 0: any free one.")] = 8765,
     storage_port: Annotated[int, typer.Option(help="Port of the results; 0: any free one.")] = 0,

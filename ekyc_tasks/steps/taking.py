@@ -63,7 +63,7 @@ def counted(
     reasons: Counter[str] = Counter()
     with _rejects_file(rejects) as rejected_file:
         for block in read_blocks(path, name=file.name, column=reading.number_column):
-            cells = _cells(block)
+            cells = cells_of(block)
             keys, rejected = read_keys(cells["text"], default_region=reading.default_region)
             tally["lines"] += block.height
             tally["blank"] += int(block["is_blank"].sum())
@@ -90,7 +90,7 @@ def keys_of_list(path: Path, *, reading: Reading) -> Keys:
     """The numbers of a list of ours, such as do-not-send; a line that is none would let somebody through."""
     if not path.exists():
         return np.empty(0, dtype=np.int64)
-    cells = _cells(read_lines(path, name=path.name))
+    cells = cells_of(read_lines(path, name=path.name))
     keys, rejected = read_keys(cells["text"], default_region=reading.default_region)
     unclear = _rejected_lines(cells, rejected).filter(~pl.col("raw").str.starts_with("#"))
     if not unclear.is_empty():
@@ -101,7 +101,7 @@ def keys_of_list(path: Path, *, reading: Reading) -> Keys:
     return distinct(keys[keys != NO_KEY])
 
 
-def _cells(block: pl.DataFrame) -> pl.DataFrame:
+def cells_of(block: pl.DataFrame) -> pl.DataFrame:
     """The lines that should hold a number."""
     is_none = block["is_blank"] | block["is_header"]
     return block.filter(~is_none) if is_none.any() else block

@@ -1,0 +1,215 @@
+"""The answers for the numbers of one landed file or batch, whichever batch has them.
+
+A stream: nothing but the keys, their lines and a flag each stays in memory, whatever the answers weigh.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow.parquet as pq
+
+from ekyc_tasks.dataset import dataset_path
+from ekyc_tasks.disk import publish, sha256_of, staged
+from ekyc_tasks.errors import ConfigurationError
+from ekyc_tasks.export import WRITERS
+from ekyc_tasks.folders import DataFolder
+from ekyc_tasks.keys import Keys, places_in
+from ekyc_tasks.landing import read_blocks
+from ekyc_tasks.ledger import Batch, LandedFile, Ledger
+from ekyc_tasks.ledger.plans import BLOCKING
+from ekyc_tasks.models import BatchState
+from ekyc_tasks.numbers import NO_KEY, calling_code, read_keys
+from ekyc_tasks.sent import keys_of_batch
+from ekyc_tasks.steps.taking import Reading, cells_of, counted, keys_of_list
+from ekyc_tasks.task_types import task_type as task_type_named
+
+ANSWERED, UNDETERMINED, MISSING = "answered", "undetermined", "missing"
+DO_NOT_SEND, WAITING, NOT_ASKED = "do_not_send", "waiting", "not_asked"
+IN_ORDER = 1_000_000  # so many rows are sorted by line; more go batch by batch
+_CHUNK = 250_000
+
+Places = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Where it is, and how many numbers are in which state."""
+
+    path: Path
+    name: str
+    states: dict[str, int] = field(default_factory=dict)
+
+
+def export(
+    what: str, *, ledger: Ledger, folder: DataFolder, reading: Reading, kind: str, out: Path | None
+) -> Export:
+    """``what``: a landed file (its name, path, id or SHA-256) or a batch. Whole or not at all.
+
+    Raises ConfigurationError when nothing is called that, or there is no such ``kind`` of file.
+    """
+    if kind not in WRITERS:
+        raise ConfigurationError(f"There is no format {kind}; use {', '.join(WRITERS)}.")
+    subject = _subject(what, ledger=ledger, folder=folder, reading=reading)
+    path = out or folder.exports / f"{Path(subject.name).name}.{subject.task_type}.{kind}"
+    answers = _Answers(subject, ledger=ledger, folder=folder, reading=reading)
+    with staged(path.absolute().parent) as staging:
+        WRITERS[kind](staging, answers.frames(), answers.schema)
+        publish(staging, path.absolute())
+    return Export(path, subject.name, dict(answers.states))
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """Sorted keys; ``lines`` where each stands first in its file."""
+
+    name: str
+    task_type: str
+    keys: Keys
+    lines: npt.NDArray[np.int64]
+    left_over: str  # the state of numbers that no batch has
+
+
+def _subject(what: str, *, ledger: Ledger, folder: DataFolder, reading: Reading) -> _Subject:
+    file = _landed(what, ledger)
+    if file is not None:
+        keys, lines = _keys_and_lines(file, folder, reading)
+        return _Subject(file.name, file.task_type, keys, lines, WAITING if file.waiting else NOT_ASKED)
+    batch = next((batch for batch in ledger.history.batches() if batch.batch_id == what), None)
+    if batch is None:
+        raise ConfigurationError(
+            f"Neither a landed file nor a batch is called {what}; `ekyc status` lists them."
+        )
+    sent = keys_of_batch(folder, batch.batch_id, numbers=batch.numbers)
+    return _Subject(what, batch.task_type, sent, np.arange(1, len(sent) + 1), NOT_ASKED)
+
+
+def _landed(what: str, ledger: Ledger) -> LandedFile | None:
+    """The newest that is meant."""
+    path = Path(what)
+    sha256 = sha256_of(path) if path.is_file() else what.lower()
+    for file in reversed(ledger.history.files()):
+        if what in {file.file_id, file.name} or sha256 == file.sha256:
+            return file
+    return None
+
+
+def _keys_and_lines(
+    file: LandedFile, folder: DataFolder, reading: Reading
+) -> tuple[Keys, npt.NDArray[np.int64]]:
+    path = folder.input_file(file.sha256)
+    keys = counted(file, path, reading=reading).keys
+    lines = np.zeros(len(keys), dtype=np.int64)
+    for block in read_blocks(path, name=file.name, column=reading.number_column):
+        cells = cells_of(block)
+        found, _ = read_keys(cells["text"], default_region=reading.default_region)
+        is_number = found != NO_KEY
+        places = np.searchsorted(keys, found[is_number])[::-1]  # of repeats the first is written last
+        is_new = lines[places] == 0
+        lines[places[is_new]] = cells["line"].to_numpy()[is_number][::-1][is_new]
+    return keys, lines
+
+
+class _Answers:
+    """Rows of answers, and of what has none yet: each key of the subject once."""
+
+    def __init__(self, subject: _Subject, *, ledger: Ledger, folder: DataFolder, reading: Reading) -> None:
+        self.states: Counter[str] = Counter()
+        self._subject = subject
+        self._folder = folder
+        self._is_open = np.ones(len(subject.keys), dtype=np.bool_)
+        self._type = task_type_named(subject.task_type)
+        self._refused = keys_of_list(folder.do_not_send, reading=reading)
+        batches = [batch for batch in ledger.history.batches() if batch.task_type == subject.task_type]
+        loaded = [batch for batch in batches if batch.state is BatchState.LOADED]
+        self._loaded = sorted(loaded, key=lambda batch: str(batch.checked_at), reverse=True)
+        self._on_their_way = [batch for batch in batches if batch.state in BLOCKING]
+
+    @property
+    def schema(self) -> pl.Schema:
+        answers = dict(self._type.row_types)
+        first: dict[str, pl.DataType] = {
+            "number": answers.pop("number"),
+            "line": pl.Int64(),
+            "state": pl.String(),
+        }
+        return pl.Schema({**first, **answers})
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        frames = self._as_found()
+        if len(self._subject.keys) > IN_ORDER:
+            yield from frames
+            return
+        yield pl.concat([pl.DataFrame(schema=self.schema), *frames]).sort("line")
+
+    def _as_found(self) -> Iterator[pl.DataFrame]:
+        """The newest answer that says something, else who may bring one, else that nobody knows."""
+        for batch in self._loaded:
+            yield from self._answers(batch, is_determined=True)
+        for batch in self._on_their_way:
+            yield from self._without(self._open_places(self._sent(batch)), batch.state.value, batch.batch_id)
+        for batch in self._loaded:
+            yield from self._answers(batch, is_determined=False)
+            yield from self._without(self._open_places(self._sent(batch)), MISSING, batch.batch_id)
+        yield from self._without(self._open_places(self._refused), DO_NOT_SEND, None)
+        yield from self._without(np.flatnonzero(self._is_open), self._subject.left_over, None)
+
+    def _answers(self, batch: Batch, *, is_determined: bool) -> Iterator[pl.DataFrame]:
+        if not len(self._open_places(self._sent(batch))):
+            return
+        verdict = pl.col(self._type.verdict_column)
+        for rows in self._rows(batch):
+            wanted = rows.filter(verdict.is_not_null() if is_determined else verdict.is_null())
+            found = wanted["number"].cast(pl.Int64).to_numpy()
+            places = np.searchsorted(self._subject.keys, found).clip(max=len(self._subject.keys) - 1)
+            is_ours = (self._subject.keys[places] == found) & self._is_open[places]
+            state = ANSWERED if is_determined else UNDETERMINED
+            yield self._closed(wanted.filter(is_ours), places[is_ours], state)
+
+    def _rows(self, batch: Batch) -> Iterator[pl.DataFrame]:
+        """A batch's rows in the dataset; none when somebody has moved them away."""
+        if batch.checked_at is None:
+            return
+        path = dataset_path(self._folder.warehouse, batch.task_type, batch.checked_at, batch.batch_id)
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            for rows in pq.ParquetFile(file).iter_batches(_CHUNK):
+                yield cast(pl.DataFrame, pl.from_arrow(rows))
+
+    def _without(self, places: Places, state: str, batch_id: str | None) -> Iterator[pl.DataFrame]:
+        """Rows that say no more than how a number stands."""
+        for start in range(0, len(places), _CHUNK):
+            chunk = places[start : start + _CHUNK]
+            keys = pl.DataFrame({"key": self._subject.keys[chunk]})
+            rows = keys.select(number="+" + pl.col("key").cast(pl.String)).with_columns(
+                calling_code=calling_code(pl.col("number")), batch_id=pl.lit(batch_id, dtype=pl.String)
+            )
+            missing = [
+                pl.lit(None, dtype=kind).alias(name)
+                for name, kind in self._type.row_types.items()
+                if name not in rows.columns
+            ]
+            yield self._closed(rows.with_columns(missing), chunk, state)
+
+    def _closed(self, rows: pl.DataFrame, places: Places, state: str) -> pl.DataFrame:
+        self._is_open[places] = False
+        self.states[state] += rows.height
+        lines = pl.Series("line", self._subject.lines[places])
+        return rows.with_columns(lines, pl.lit(state).alias("state")).select(
+            pl.col(name).cast(kind) for name, kind in self.schema.items()
+        )
+
+    def _sent(self, batch: Batch) -> Keys:
+        return keys_of_batch(self._folder, batch.batch_id, numbers=batch.numbers)
+
+    def _open_places(self, others: Keys) -> Places:
+        places = places_in(self._subject.keys, others)
+        return places[self._is_open[places]]
