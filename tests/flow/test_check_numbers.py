@@ -49,6 +49,30 @@ def test_landed_files_become_a_dataset_that_equals_the_providers_answers(desk):
     assert len(seen_by_duckdb) == rows.height
 
 
+@pytest.mark.parametrize("options", [chaotic("create:1=413")])
+def test_what_is_too_large_is_halved_in_the_same_run(desk):
+    desk.drop("numbers.txt", *NUMBERS)
+
+    run = desk.ekyc("run")
+
+    assert ending(run) == (0, "Completed")
+    assert "packed again" in run.stdout + run.stderr
+    assert sorted(desk.states()) == ["abandoned", "loaded", "loaded"]
+    assert [charge.numbers for charge in desk.sandbox.charges] == [300, 300]
+
+
+@pytest.mark.parametrize("options", [chaotic(minimum=500)])
+def test_what_is_too_small_for_the_provider_waits_for_company(desk):
+    desk.drop("early.txt", *NUMBERS[:300])
+    first = desk.ekyc("run")
+    assert (ending(first), desk.sandbox.charges) == ((0, "Completed"), [])
+    desk.drop("late.txt", *NUMBERS[300:])
+
+    assert ending(desk.ekyc("run")) == (0, "Completed")
+    assert [charge.numbers for charge in desk.sandbox.charges] == [600]
+    assert sorted(desk.states()) == ["abandoned", "loaded"]
+
+
 def test_a_second_run_uploads_nothing_and_changes_no_byte(desk):
     path = desk.drop("numbers.txt", *NUMBERS, "junk")
     assert desk.ekyc("run").returncode == 0
