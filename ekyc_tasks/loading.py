@@ -6,8 +6,10 @@ nine bytes a number. Nothing is published before the accounts of the whole batch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +19,7 @@ import polars as pl
 
 from ekyc_tasks import dataset
 from ekyc_tasks.archive import Block, Int64Array, Member, Table, choose, open_members
+from ekyc_tasks.conveyor import ahead
 from ekyc_tasks.disk import staged
 from ekyc_tasks.errors import LoadFailed
 from ekyc_tasks.models import ArchiveLimits, LoadReport, Reconciliation
@@ -39,6 +42,7 @@ from ekyc_tasks.task_types import TaskType
 from ekyc_tasks.task_types import task_type as task_type_named
 
 NUMBERS_CHUNK = 4 << 20
+SHORTEST_LINE = 7  # bytes: six digits and a newline
 DEFAULT_LIMITS = ArchiveLimits()
 
 _REASONS = {
@@ -112,16 +116,20 @@ def _refuse_second_date(final: Path) -> None:
 # --- what the archive holds -----------------------------------------------------------------------------
 
 
+_Read = tuple[Block, Layout]
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """The tables that hold the rows, each with its layout, and the members that do not."""
 
+    task_type: TaskType
     tables: tuple[tuple[Table, Layout], ...]
     left_aside: tuple[tuple[str, str], ...]
 
-    def blocks(self) -> Iterator[tuple[Block, Layout]]:
+    def blocks(self) -> Generator[_Read, None, None]:
         for table, layout in self.tables:
-            for block in table.blocks(layout.has_header):
+            for block in table.blocks(layout.has_header, layout.few_value_positions(self.task_type)):
                 yield block, layout
 
     def keys(self) -> Int64Array:
@@ -134,7 +142,7 @@ class _Source:
 def _source(members: Sequence[Member], task_type: TaskType, limits: ArchiveLimits) -> _Source:
     choice = choose(members, partial(worth, task_type=task_type), limits)
     tables = tuple((table, _layout(table, task_type)) for table in choice.tables)
-    return _Source(tables, choice.left_aside)
+    return _Source(task_type, tables, choice.left_aside)
 
 
 def _layout(table: Table, task_type: TaskType) -> Layout:
@@ -147,52 +155,80 @@ def _layout(table: Table, task_type: TaskType) -> Layout:
 
 def _submitted(numbers: Path) -> Int64Array:
     """The keys of the file that was sent; shape (numbers,)."""
-    found = [np.empty(0, dtype=np.int64)]
+    keys = np.empty(
+        numbers.stat().st_size // SHORTEST_LINE + 1, dtype=np.int64
+    )  # memory only where it is used
+    found = 0
     with numbers.open("rb") as file:
         while chunk := file.read(NUMBERS_CHUNK):
-            lines = pl.Series("number", (chunk + file.readline()).decode("ascii", "replace").split())
-            found.append(number_keys(lines).fill_null(UNREADABLE).to_numpy())
-    keys = np.concatenate(found)
-    if (keys == UNREADABLE).any():
-        raise LoadFailed(f"{numbers.name}, the list of what was sent, holds lines that are no E.164 numbers")
-    return keys
+            lines = number_keys(_lines(chunk + file.readline()))
+            if lines.has_nulls():
+                raise LoadFailed(
+                    f"{numbers.name}, the list of what was sent, holds lines that are no E.164 numbers"
+                )
+            keys[found : found + len(lines)] = lines.to_numpy()
+            found += len(lines)
+    return keys[:found]
+
+
+def _lines(data: bytes) -> pl.Series:
+    """The lines that are not blank, as text; what is no text is no number either."""
+    try:
+        frame = pl.read_csv(
+            data.decode("ascii", "replace").replace("\0", "?").encode(),
+            has_header=False,
+            schema={"number": pl.String},
+            separator="\0",  # in no line
+            quote_char=None,
+        )
+    except pl.exceptions.NoDataError:
+        return pl.Series("number", [], dtype=pl.String)
+    return frame.to_series().str.strip_chars().replace("", None).drop_nulls()
 
 
 # --- the stream -----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """One block, sorted: what goes into the dataset, and what into the quarantine."""
+
+    rows: pl.DataFrame
+    set_apart: pl.DataFrame
+
+
 @dataclass(slots=True)
 class _Stream:
-    """Where blocks go. Counts are of what was seen here, so that the accounts can contradict each other."""
+    """What becomes of blocks. Counts are of what was seen here, so that the accounts can contradict."""
 
     reconciler: Reconciler
     normalizer: Normalizer
-    rows: dataset.ParquetFile
-    quarantine: dataset.ParquetFile
     batch_id: str
     returned_rows: int = 0
-    healed_lines: int = 0
     cell_issues: int = 0
+    healed_lines: Counter[str] = field(default_factory=Counter)
 
-    def take(self, block: Block, layout: Layout) -> None:
+    def sorted(self, blocks: Generator[_Read, None, None]) -> Generator[_Sorted, None, None]:
+        with closing(ahead(blocks)) as read_ahead:
+            for block, layout in read_ahead:
+                yield self._sorted(block, layout)
+
+    def _sorted(self, block: Block, layout: Layout) -> _Sorted:
         self.returned_rows += block.returned_rows
-        self.healed_lines += block.healed_lines
+        self.healed_lines[block.legacy] += block.healed_lines
         keys = row_keys(block.frame, layout)
         fates = self.reconciler.sort(keys)
         self.reconciler.count_unreadable(len(block.ragged))
         is_accepted = fates == RowFate.ACCEPTED
         frame = block.frame if is_accepted.all() else block.frame.filter(is_accepted)
         normalized = self.normalizer.read(frame, block.lines[is_accepted], keys[is_accepted], layout)
-        self.rows.add(normalized.rows)
         self.cell_issues += normalized.issues.height
-        self._put_aside(_rejected(block, fates, layout), normalized.issues)
+        return _Sorted(normalized.rows, self._set_apart(_rejected(block, fates, layout), normalized.issues))
 
-    def _put_aside(self, rows: pl.DataFrame, cells: pl.DataFrame) -> None:
+    def _set_apart(self, rows: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
         kinds = [rows.with_columns(kind=pl.lit("row")), cells.with_columns(kind=pl.lit("cell"))]
         issues = pl.concat(kinds).sort("line", maintain_order=True)
-        self.quarantine.add(
-            issues.select(pl.lit(self.batch_id).alias("batch_id"), *dataset.QUARANTINE.names()[1:])
-        )
+        return issues.select(pl.lit(self.batch_id).alias("batch_id"), *dataset.QUARANTINE.names()[1:])
 
 
 def _rejected(block: Block, fates: Codes, layout: Layout) -> pl.DataFrame:
@@ -206,9 +242,12 @@ def _rejected(block: Block, fates: Codes, layout: Layout) -> pl.DataFrame:
 
 def _load(source: _Source, submitted: Int64Array, batch: _Batch) -> LoadReport:
     with staged(batch.rows_staging) as rows, staged(batch.quarantine_staging) as quarantine:
-        stream = _streamed(source, submitted, batch, rows, quarantine)
-        counts = _accounts(stream)
-        if stream.quarantine.rows:
+        stream = _Stream(
+            Reconciler(submitted), Normalizer(batch.task_type, batch.stamp), batch.stamp.batch_id
+        )
+        written = _written(source, stream, rows, quarantine)
+        counts = _accounts(stream, written.rows)
+        if written.set_apart:
             dataset.publish(quarantine, batch.quarantine_path)
         else:
             dataset.withdraw(batch.quarantine_path)  # of an earlier load that could read less
@@ -216,7 +255,7 @@ def _load(source: _Source, submitted: Int64Array, batch: _Batch) -> LoadReport:
     return LoadReport(
         counts=counts,
         dataset_path=batch.rows_path,
-        quarantine_path=batch.quarantine_path if stream.quarantine.rows else None,
+        quarantine_path=batch.quarantine_path if written.set_apart else None,
         members_read=tuple(table.name for table, _ in source.tables),
         members_left_aside=source.left_aside,
         dialect=source.tables[0][1].dialect,
@@ -224,28 +263,31 @@ def _load(source: _Source, submitted: Int64Array, batch: _Batch) -> LoadReport:
     )
 
 
-def _streamed(source: _Source, submitted: Int64Array, batch: _Batch, rows: Path, quarantine: Path) -> _Stream:
-    """Reads the whole archive into the two staged files, which are complete afterwards."""
-    task_type = batch.task_type
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """How many went into the two staged files, by their writers' own count."""
+
+    rows: int
+    set_apart: int
+
+
+def _written(source: _Source, stream: _Stream, rows: Path, quarantine: Path) -> _Written:
+    """Reads the whole archive into the two staged files; reading, sorting and writing go on side by side."""
+    task_type = source.task_type
     with (
         dataset.ParquetFile(rows, task_type.row_types, task_type.few_value_columns) as rows_file,
         dataset.ParquetFile(quarantine, dataset.QUARANTINE, dataset.QUARANTINE_FEW_VALUES) as quarantine_file,
+        closing(ahead(stream.sorted(source.blocks()))) as blocks,
     ):
-        stream = _Stream(
-            reconciler=Reconciler(submitted),
-            normalizer=Normalizer(task_type, batch.stamp),
-            rows=rows_file,
-            quarantine=quarantine_file,
-            batch_id=batch.stamp.batch_id,
-        )
-        for block, layout in source.blocks():
-            stream.take(block, layout)
-    return stream
+        for block in blocks:
+            rows_file.add(block.rows)
+            quarantine_file.add(block.set_apart)
+    return _Written(rows_file.rows, quarantine_file.rows)
 
 
-def _accounts(stream: _Stream) -> Reconciliation:
+def _accounts(stream: _Stream, accepted: int) -> Reconciliation:
     counts = stream.reconciler.accounts(
-        returned=stream.returned_rows, accepted=stream.rows.rows, cell_issues=stream.cell_issues
+        returned=stream.returned_rows, accepted=accepted, cell_issues=stream.cell_issues
     )
     if contradiction := counts.contradiction():
         raise LoadFailed(f"its accounts do not add up ({contradiction})")
@@ -257,6 +299,7 @@ def _drift(source: _Source, stream: _Stream) -> tuple[str, ...]:
     task_type = stream.normalizer.task_type
     found = [sentence for _, layout in source.tables for sentence in layout_drift(layout, task_type)]
     found += value_drift(stream.normalizer)
-    if stream.healed_lines:
-        found.append(f"{stream.healed_lines} lines are not UTF-8; they were read as Windows-1252.")
+    for legacy, lines in stream.healed_lines.items():
+        if lines:
+            found.append(f"{lines:,} lines are not UTF-8; they were read as {legacy}.")
     return tuple(dict.fromkeys(found))

@@ -128,6 +128,16 @@ def calling_code(number: pl.Expr) -> pl.Expr:
     return pl.when(number.str.starts_with("+")).then(code)
 
 
+def digit_counts(keys: Keys) -> npt.NDArray[np.intp]:
+    """How many digits each number has, given as an integer."""
+    return np.searchsorted(_POWERS, keys, side="right")
+
+
+def calling_codes(keys: Keys, digits: npt.NDArray[np.intp]) -> pl.Series:
+    """The calling codes (Int32) of E.164 numbers, given as integers of so many digits; null for none."""
+    return _codes_by_three_digits().gather(keys // _POWERS[digits - 3])
+
+
 def read_one(text: str, default_region: str | None = None) -> Reading:
     """Read one tidied text (see `tidied`) by the rules at the top of this module."""
     if scientific := _SCIENTIFIC.fullmatch(text):

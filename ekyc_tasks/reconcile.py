@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ekyc_tasks.archive import Int64Array
 from ekyc_tasks.models import Reconciliation
-from ekyc_tasks.normalize import UNREADABLE, Flags
+from ekyc_tasks.normalize import UNREADABLE
 
 Codes = npt.NDArray[np.uint8]
 
@@ -40,13 +40,26 @@ class Reconciler:
 
     def sort(self, keys: Int64Array) -> Codes:
         """The `RowFate` of each row. Of rows with the same number the first that came is accepted."""
-        positions, is_submitted = self._found(keys)
-        is_repeat = self._is_repeat(positions, is_submitted)
-        fates = np.full(len(keys), RowFate.UNEXPECTED, dtype=np.uint8)
-        fates[is_submitted] = RowFate.ACCEPTED
-        fates[is_repeat] = RowFate.DUPLICATE
-        fates[keys == UNREADABLE] = RowFate.UNREADABLE
+        order = _first_come_first(keys)
+        in_order = keys[order]
+        fates = np.empty(len(keys), dtype=np.uint8)
+        fates[order] = self._fates(in_order)
         self._rows += np.bincount(fates, minlength=len(RowFate))
+        return fates
+
+    def _fates(self, keys: Int64Array) -> Codes:
+        """The same for sorted keys, which are looked up in memory that is at hand: three times faster."""
+        fates = np.full(len(keys), RowFate.UNEXPECTED, dtype=np.uint8)
+        fates[keys == UNREADABLE] = RowFate.UNREADABLE
+        if not len(self._submitted):
+            return fates
+        places = np.searchsorted(self._submitted, keys)
+        places.clip(max=len(self._submitted) - 1, out=places)
+        is_submitted = self._submitted[places] == keys
+        is_repeat = self._is_answered[places]
+        is_repeat[1:] |= keys[1:] == keys[:-1]
+        self._is_answered[places[is_submitted]] = True
+        fates[is_submitted] = np.where(is_repeat[is_submitted], RowFate.DUPLICATE, RowFate.ACCEPTED)
         return fates
 
     def count_unreadable(self, rows: int) -> None:
@@ -71,28 +84,14 @@ class Reconciler:
             cell_issues=cell_issues,
         )
 
-    def _found(self, keys: Int64Array) -> tuple[npt.NDArray[np.intp], Flags]:
-        """Each key's place among the submitted ones, and whether it is one of them."""
-        if not len(self._submitted):
-            return np.zeros(len(keys), dtype=np.intp), np.zeros(len(keys), dtype=np.bool_)
-        # looking keys up in their order keeps to memory that is at hand: three times faster
-        order = np.argsort(keys)
-        positions = np.empty(len(keys), dtype=np.intp)
-        positions[order] = np.searchsorted(self._submitted, keys[order])
-        positions.clip(max=len(self._submitted) - 1, out=positions)
-        return positions, self._submitted[positions] == keys
 
-    def _is_repeat(self, positions: npt.NDArray[np.intp], is_submitted: Flags) -> Flags:
-        """Whether a row's number was answered before, here or in an earlier block; marks all as answered."""
-        is_repeat = np.zeros(len(positions), dtype=np.bool_)
-        rows = np.flatnonzero(is_submitted)
-        mine = positions[rows]
-        is_repeat[rows] = self._is_answered[mine]
-        self._is_answered[mine] = True
-        ordered = np.sort(mine)
-        if (ordered[1:] == ordered[:-1]).any():
-            _, firsts = np.unique(mine, return_index=True)
-            is_later = np.ones(len(rows), dtype=np.bool_)
-            is_later[firsts] = False
-            is_repeat[rows[is_later]] = True
-        return is_repeat
+def _first_come_first(keys: Int64Array) -> npt.NDArray[np.intp]:
+    """The order that sorts the keys, equal ones as they came; few are, so this beats a stable sort."""
+    order = np.argsort(keys)
+    in_order = keys[order]
+    is_again = np.zeros(len(keys) + 1, dtype=np.bool_)
+    is_again[1:-1] = in_order[1:] == in_order[:-1]
+    among_equals = np.flatnonzero(is_again[:-1] | is_again[1:])
+    places = order[among_equals]
+    order[among_equals] = places[np.lexsort((places, in_order[among_equals]))]
+    return order

@@ -8,7 +8,7 @@ notation; calamine gives both as plain digits.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection
 from functools import partial
 from io import BytesIO
 
@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from ekyc_tasks.archive.containers import Member, zip_members
-from ekyc_tasks.archive.tables import Block, Table, column_names
+from ekyc_tasks.archive.tables import Block, Blocks, ColumnTypes, Table
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
 
@@ -68,7 +68,7 @@ def _texts(workbook: fastexcel.ExcelReader, sheet: str) -> pl.DataFrame:
     # skip_rows=0 keeps blank rows above the header, so that positions are row numbers
     loaded = workbook.load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string")
     frame: pl.DataFrame = loaded.to_polars()
-    return frame.rename(dict(zip(frame.columns, column_names(frame.width), strict=True)))
+    return frame
 
 
 def _table(name: str, frame: pl.DataFrame, verdict: bool | None) -> Table | None:
@@ -79,9 +79,12 @@ def _table(name: str, frame: pl.DataFrame, verdict: bool | None) -> Table | None
     return Table(name, tuple(cell or "" for cell in head), verdict, partial(_blocks, frame))
 
 
-def _blocks(frame: pl.DataFrame, skip_head: bool) -> Iterator[Block]:
-    numbered = frame.with_row_index("row", offset=1).filter(~pl.all_horizontal(pl.exclude("row").is_null()))
-    rows = numbered.slice(1) if skip_head else numbered
-    for part in rows.iter_slices(BLOCK_ROWS):
-        lines = part["row"].to_numpy().astype(np.int64)
-        yield Block(part.drop("row").fill_null(""), lines)
+def _blocks(frame: pl.DataFrame, skip_head: bool, few: Collection[int]) -> Blocks:
+    types = ColumnTypes(frame.width, few)
+    is_blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series().to_numpy()
+    lines = np.flatnonzero(~is_blank) + 1
+    rows = frame.filter(~is_blank)
+    for start in range(1 if skip_head else 0, rows.height, BLOCK_ROWS):
+        part = types.of(rows.slice(start, BLOCK_ROWS))
+        types.learn(part)
+        yield Block(part, lines[start : start + part.height])

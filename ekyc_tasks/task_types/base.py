@@ -66,6 +66,13 @@ class TaskType:
         columns = self.schema.columns().items()
         return tuple(name for name, column in columns if (column.metadata or {}).get("few_values"))
 
+    def rules(self, each: Field) -> list[pl.Expr]:
+        """What the contract demands of the columns that are read from a field; true where it holds."""
+        # not public, and the only way to hold a column to its rules without the whole row
+        rules = self.schema._validation_rules(with_cast=False)  # named avatar|regex, or after the field
+        owned = {each.name, *each.into}
+        return [rule.expr for name, rule in rules.items() if name.partition("|")[0] in owned]
+
     @property
     def verdict(self) -> Field:
         return next(each for each in self.fields if self.verdict_column in each.into)

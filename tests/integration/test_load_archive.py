@@ -128,7 +128,7 @@ def test_legacy_text_is_reported(load):
     report = load({"all.csv": DOCUMENTED.replace("pet avatar", "café").encode("cp1252")})
     assert report.drift == (
         "Column category has new values: café.",
-        "1 lines are not UTF-8; they were read as Windows-1252.",
+        "1 lines are not UTF-8; they were read as cp1252.",
     )
 
 

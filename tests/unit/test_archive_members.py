@@ -168,7 +168,7 @@ def test_a_sheet_is_read_by_rows_with_their_numbers(tmp_path):
     (tmp_path / "a.xlsx").write_bytes(workbook_bytes(rows))
     with open_members(tmp_path / "a.xlsx", LIMITS) as members:
         (table,) = choose(members, WORTH, LIMITS).tables
-        (block,) = table.blocks(True)
+        (block,) = table.blocks(True, ())
     assert table.head == ("Number", "telegram")
     assert block.frame.rows() == [("41798284651", "true"), ("41798284652", "no")]
     assert block.lines.tolist() == [3, 5]

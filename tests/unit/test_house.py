@@ -24,6 +24,7 @@ LAYERS = [
             "ekyc_tasks.archive",
             "ekyc_tasks.cadence",
             "ekyc_tasks.clock",
+            "ekyc_tasks.conveyor",
             "ekyc_tasks.dataset",
             "ekyc_tasks.disk",
             "ekyc_tasks.evidence",
@@ -70,8 +71,8 @@ KEEPERS = {
 
 # Who must not know whom. The rooms of this list know neither the ledger nor the provider nor settings.
 BY_THEMSELVES = [
-    "archive", "cadence", "dataset", "disk", "fates", "folders", "keys", "landing", "loading", "money",
-    "normalize", "numbers", "packing", "reconcile", "scrub", "sent", "task_types",
+    "archive", "cadence", "conveyor", "dataset", "disk", "fates", "folders", "keys", "landing", "loading",
+    "money", "normalize", "numbers", "packing", "reconcile", "scrub", "sent", "task_types",
 ]  # fmt: skip
 STRANGERS = [
     ("provider", ["ledger", "spool"]),

@@ -1,0 +1,30 @@
+"""Blocks of raw text → typed rows, and what could not be read as data with reasons.
+
+Headers and values vary (some are documented by the provider, some seen in the field). `layouts` says what a
+first row means, `numbers` and `values` read cells, `rows` puts them together block by block, `quarantine` and
+`drift` say what was wrong and what was new. No I/O, and no sentence holds the value of a cell.
+"""
+
+from ekyc_tasks.normalize.drift import layout_drift, value_drift
+from ekyc_tasks.normalize.layouts import Layout, layout_of, row_keys, worth
+from ekyc_tasks.normalize.numbers import UNREADABLE, number_keys
+from ekyc_tasks.normalize.quarantine import ISSUES, Flags, ragged_apart, set_apart
+from ekyc_tasks.normalize.rows import Normalized, Normalizer, Stamp
+
+__all__ = [
+    "ISSUES",
+    "UNREADABLE",
+    "Flags",
+    "Layout",
+    "Normalized",
+    "Normalizer",
+    "Stamp",
+    "layout_drift",
+    "layout_of",
+    "number_keys",
+    "ragged_apart",
+    "row_keys",
+    "set_apart",
+    "value_drift",
+    "worth",
+]

@@ -1,0 +1,120 @@
+"""Accepted raw rows → rows of the dataset, and the cells of them that became null."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from ekyc_tasks.archive import Int64Array
+from ekyc_tasks.normalize.layouts import Extra, Layout
+from ekyc_tasks.normalize.numbers import e164
+from ekyc_tasks.normalize.quarantine import ISSUES, set_apart
+from ekyc_tasks.normalize.values import IS_BAD, FieldReader
+from ekyc_tasks.numbers import calling_codes, digit_counts
+from ekyc_tasks.task_types import base
+from ekyc_tasks.task_types.base import Field, TaskType
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Where and when the rows of a batch come from; ``checked_at`` is aware."""
+
+    checked_at: datetime
+    batch_id: str
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Normalized:
+    """``rows`` keep the task type's contract, in the order given; ``issues`` are cells that became null.
+
+    Texts of few distinct values are Categorical where they were so when they came.
+    """
+
+    rows: pl.DataFrame
+    issues: pl.DataFrame
+
+
+class Normalizer:
+    """Reads the accepted rows of one batch, block by block, and remembers what was new about them."""
+
+    def __init__(self, task_type: TaskType, stamp: Stamp) -> None:
+        self.task_type = task_type
+        self.bad_cells: Counter[str] = Counter()
+        self._readers = {each.name: FieldReader(each, task_type.rules(each)) for each in task_type.fields}
+        moment = pl.Series([stamp.checked_at.astimezone(UTC)], dtype=pl.Datetime("us", "UTC"))
+        self._stamp = (
+            moment.alias(base.CHECKED_AT),
+            _word(base.BATCH_ID, stamp.batch_id),
+            _word(base.TASK_ID, stamp.task_id),
+        )
+
+    def read(self, frame: pl.DataFrame, lines: Int64Array, keys: Int64Array, layout: Layout) -> Normalized:
+        """Accepted raw rows → typed rows; ``keys`` are their numbers, all readable."""
+        digits = digit_counts(keys)
+        columns = [
+            e164(frame.to_series(layout.numbers[0]), keys, digits),
+            calling_codes(keys, digits).alias("calling_code"),
+            *(each.new_from_index(0, frame.height) for each in self._stamp),
+        ]
+        bad: dict[str, pl.Series] = {}
+        for each in self.task_type.fields:
+            values = self._values(each, frame, layout)
+            bad[each.name] = values.drop_in_place(IS_BAD)
+            columns += values.get_columns()
+        rows = pl.DataFrame(columns).with_columns(_extra(frame, layout)).select(self.task_type.columns)
+        return Normalized(rows, self._issues(bad, frame, lines, layout))
+
+    def new_words(self) -> dict[str, set[str]]:
+        """Values of open vocabularies that nobody has seen before, by the provider's column."""
+        return {name: reader.new_words for name, reader in self._readers.items() if reader.new_words}
+
+    def _values(self, each: Field, frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+        position = layout.fields.get(each.name)
+        if position is not None:
+            return self._readers[each.name].read(frame.to_series(position))
+        is_named = each is self.task_type.verdict and layout.verdict is not None
+        text = ("yes" if layout.verdict else "no") if is_named else ""
+        return self._readers[each.name].read(_word("text", text).new_from_index(0, frame.height))
+
+    def _issues(
+        self, bad: Mapping[str, pl.Series], frame: pl.DataFrame, lines: Int64Array, layout: Layout
+    ) -> pl.DataFrame:
+        found = [pl.DataFrame(schema=ISSUES)]
+        for name, is_bad in bad.items():
+            if is_bad.any():
+                self.bad_cells[name] += int(is_bad.sum())
+                reason = f"not {self._readers[name].field.expects}"
+                found.append(set_apart(frame, lines, is_bad.to_numpy(), layout, reason=reason, column=name))
+        return pl.concat(found)
+
+
+def _word(name: str, text: str) -> pl.Series:
+    """One text that will stand in every row."""
+    return pl.Series(name, [text], dtype=pl.Categorical(pl.Categories.random()))
+
+
+def _extra(frame: pl.DataFrame, layout: Layout) -> pl.Expr | pl.Series:
+    """JSON of the cells that the contract does not know, as they came; null where all are empty."""
+    if not layout.extras:
+        return pl.lit(None, pl.String).alias(base.EXTRA)
+    pairs = [_pair(frame, extra) for extra in layout.extras]
+    joined = pl.concat_str(pairs, separator=",", ignore_nulls=True)
+    return frame.select(
+        pl.when(joined != "").then(pl.lit("{") + joined + pl.lit("}")).alias(base.EXTRA)
+    ).to_series()
+
+
+def _pair(frame: pl.DataFrame, extra: Extra) -> pl.Expr:
+    """``"key":"text"``, or null where the cell is empty or says again what the repeated column says."""
+    text = pl.col(frame.columns[extra.position])
+    is_news = text.str.strip_chars() != ""
+    if extra.repeats is not None:
+        first = pl.col(frame.columns[extra.repeats]).cast(pl.String).fill_null("")
+        is_news &= text.str.strip_chars_start("+") != first.str.strip_chars_start("+")
+    encoded = pl.struct(text.alias(extra.key)).struct.json_encode()
+    return pl.when(is_news).then(encoded.str.slice(1, encoded.str.len_chars() - 2))
