@@ -106,6 +106,7 @@ def summarised(run: Run, *, next_look: datetime | None = None) -> Summary:
     touched = history.touched(run.run_id)
     counted = funnel(history.files(run_id=run.run_id), touched)
     standing = [*run.problems, *_standing(run.ledger)]
+    standing.sort(key=lambda problem: problem.exit_code == PersonNeeded.exit_code)  # the last line is read
     code = min((problem.exit_code for problem in standing if problem.exit_code), default=0)
     if code == 0:
         name = "Completed" if counted.files or touched else "Nothing to do"
@@ -158,14 +159,14 @@ def _standing(ledger: Ledger) -> Iterator[Problem]:
     by_state: dict[BatchState, list[Batch]] = {}
     for batch in ledger.history.batches(states=[state for state in BatchState if state not in _ENDED]):
         by_state.setdefault(batch.state, []).append(batch)
+    if failed := by_state.get(BatchState.FAILED):
+        yield Problem(f"{_named(failed)} failed at the provider: decide with `ekyc resolve BATCH`.", 3)
     if held := by_state.get(BatchState.HELD):
         yield Problem(
             f"{_named(held)} may or may not have been charged and will not be sent again: "
             "see `ekyc status BATCH` and decide with `ekyc resolve BATCH`.",
             3,
         )
-    if failed := by_state.get(BatchState.FAILED):
-        yield Problem(f"{_named(failed)} failed at the provider: decide with `ekyc resolve BATCH`.", 3)
     if refused := by_state.get(BatchState.REFUSED):
         yield Problem(
             f"{_named(refused)} was refused, free of charge ({_words(ledger, refused[0])}): "
