@@ -28,6 +28,7 @@ __all__ = [
     "private_dir",
     "publish",
     "quarantine_path",
+    "reasons",
     "withdraw",
 ]
 
@@ -164,3 +165,12 @@ def withdraw(final: Path) -> None:
     if final.exists():
         final.unlink()
         fsync_dir(final.parent)
+
+
+def reasons(quarantine: Path) -> dict[str, int]:
+    """How many rows and cells of one batch's quarantine have which reason."""
+    cell = pl.format("{} {}", pl.col("kind"), pl.col("column").fill_null("")).str.strip_chars()
+    counted = (
+        pl.scan_parquet(quarantine).group_by(pl.format("{}: {}", cell, pl.col("reason"))).len().collect()
+    )
+    return dict(counted.sort("len", descending=True).iter_rows())

@@ -9,8 +9,9 @@ from decimal import Decimal
 from textwrap import shorten
 from typing import Any
 
-from ekyc_tasks.errors import EkycError, NoMoney, PersonNeeded, ProviderTrouble
+from ekyc_tasks.errors import NoMoney, PersonNeeded, ProviderTrouble
 from ekyc_tasks.evidence import sentences
+from ekyc_tasks.funnel import LINE_COUNTS, Funnel, funnel
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger
 from ekyc_tasks.models import BatchState, LoadReport, Outcome
 from ekyc_tasks.run import Problem, Run
@@ -18,19 +19,7 @@ from ekyc_tasks.run import Problem, Run
 _FAILURES = (1, 2, 3, 5)  # somebody must do something: these fire notifications
 _AT_PROVIDER = (BatchState.SUBMITTING, BatchState.SUBMITTED, BatchState.FETCHED)
 _ENDED = (BatchState.LOADED, BatchState.ABANDONED)
-_LINE_COUNTS = (
-    "lines",
-    "blank",
-    "header",
-    "rejected",
-    "duplicate",
-    "do_not_send",
-    "known",
-    "in_flight",
-    "waiting",
-)
-_ROW_COUNTS = ("returned", "accepted", "quarantined", "missing", "cell_issues")
-_FILE_FIELDS = ("file_id", "name", "sha256", "size", "task_type", "planned_at", *_LINE_COUNTS, "batched")
+_FILE_FIELDS = ("file_id", "name", "sha256", "size", "task_type", "planned_at", *LINE_COUNTS, "batched")
 _BATCH_FIELDS = (
     "batch_id",
     "task_type",
@@ -47,30 +36,6 @@ _BATCH_FIELDS = (
 )
 _SHOWN = 3  # batches named in one sentence
 _LONGEST_REASON = 80  # characters of a state's name
-
-
-@dataclass(frozen=True, slots=True)
-class Funnel:
-    """Numbers on their way through one run (or all): lines of files first, then rows of answers."""
-
-    files: int = 0
-    lines: int = 0
-    blank: int = 0
-    header: int = 0
-    rejected: int = 0
-    duplicate: int = 0
-    do_not_send: int = 0
-    known: int = 0
-    in_flight: int = 0
-    waiting: int = 0
-    to_send: int = 0
-    batches: int = 0
-    sent: int = 0
-    returned: int = 0
-    accepted: int = 0
-    quarantined: int = 0
-    missing: int = 0
-    cell_issues: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +81,12 @@ def summarised(run: Run, *, next_look: datetime | None = None) -> Summary:
     return Summary(run.run_id, name, " ".join(sentences), code, sentences, counted)
 
 
-def failure(error: EkycError) -> Summary:
-    """Of a run that could not begin."""
-    name = _name(error.exit_code, [Problem(str(error), error.exit_code)], {}, None)
-    return Summary("", name, str(error), error.exit_code, (str(error),), Funnel())
+def concluded(problems: Sequence[Problem], done: str) -> Summary:
+    """Of a run that is no run over batches on their way, or that could not begin one."""
+    sentences = tuple(problem.text for problem in problems) or (done,)
+    code = min((problem.exit_code for problem in problems), default=0)
+    name = _name(code, problems, {}, None) if code else "Completed"
+    return Summary("", name, " ".join(sentences), code, sentences, Funnel())
 
 
 def _name(
@@ -140,18 +107,6 @@ def _name(
         return f"Held: {count(held, 'batch')} need{'s' if held == 1 else ''} a decision"
     reason = next(problem.text for problem in problems if problem.exit_code == code)
     return f"Failed: {shorten(reason, _LONGEST_REASON, placeholder=' …')}"
-
-
-def funnel(files: Sequence[LandedFile], batches: Sequence[Batch]) -> Funnel:
-    counts = [batch.counts for batch in batches if batch.counts is not None]
-    return Funnel(
-        files=len(files),
-        **{name: sum(getattr(file, name) for file in files) for name in _LINE_COUNTS},
-        to_send=sum(file.batched for file in files),
-        batches=len(batches),
-        sent=sum(batch.numbers for batch in batches if batch.task_id is not None),
-        **{name: sum(getattr(count, name) for count in counts) for name in _ROW_COUNTS},
-    )
 
 
 def _standing(ledger: Ledger) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +32,14 @@ class Problem:
     exit_code: int
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What loading a batch found: rows and cells in quarantine by reason, and what is unlike the contract."""
+
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    drift: Sequence[str] = ()
+
+
 @dataclass(slots=True)
 class Run:
     """Made by `started_run`. ``until``: when to stop waiting for the provider."""
@@ -41,6 +49,7 @@ class Run:
     ledger: Ledger
     until: datetime
     problems: list[Problem] = field(default_factory=list)
+    findings: dict[str, Findings] = field(default_factory=dict)
 
     def underway(self) -> list[str]:
         """Our batches that are paid for and not loaded yet."""

@@ -25,18 +25,21 @@ from prefect.tasks import Task, exponential_backoff
 
 from ekyc_tasks.cadence import Cadence
 from ekyc_tasks.clock import SystemClock
+from ekyc_tasks.dataset import reasons
 from ekyc_tasks.errors import EkycError, LeaseLost, LedgerError, NotAccepted, ProviderTrouble
 from ekyc_tasks.estimate import plan_policy
 from ekyc_tasks.ledger import Ledger, connect_ledger
+from ekyc_tasks.models import Decision
 from ekyc_tasks.money import Budget
 from ekyc_tasks.provider import Provider, ResultHosts, Timeouts
 from ekyc_tasks.settings import Settings, load_settings
 from ekyc_tasks.steps.arrivals import settled_arrivals
 from ekyc_tasks.steps.explain import explain
 from ekyc_tasks.steps.fetch import fetch
-from ekyc_tasks.steps.load import load
+from ekyc_tasks.steps.load import load, replay
 from ekyc_tasks.steps.plan import plan
 from ekyc_tasks.steps.poll import poll
+from ekyc_tasks.steps.resolve import Verdict, resolve
 from ekyc_tasks.steps.submit import UploadPolicy, submit
 
 _CLOCK = SystemClock()
@@ -198,8 +201,15 @@ async def fetch_batch(batch_id: str, run_id: str) -> bool:
     return True
 
 
+class Loaded(TypedDict):
+    """What loading reports to the flow: reasons and names of columns, never a value."""
+
+    quarantined: dict[str, int]
+    drift: list[str]
+
+
 @task(name="load", task_run_name="load {batch_id}", retry_condition_fn=_retried_on(), **_PLAIN, **_RETRIES)
-async def load_batch(batch_id: str, run_id: str) -> None:
+async def load_batch(batch_id: str, run_id: str) -> Loaded | None:
     with _opened() as (settings, ledger):
         report = await asyncio.to_thread(
             load,
@@ -209,15 +219,58 @@ async def load_batch(batch_id: str, run_id: str) -> None:
             folder=settings.folder,
             limits=settings.archive_limits,
         )
-    if report is not None:
-        log.info(
-            "Batch %s: %s rows accepted, %s quarantined, %s numbers missing; dialect %s, read %s",
+    if report is None:
+        return None
+    log.info(
+        "Batch %s: %s rows accepted, %s quarantined, %s numbers missing; dialect %s, read %s",
+        batch_id,
+        f"{report.counts.accepted:,}",
+        f"{report.counts.quarantined:,}",
+        f"{report.counts.missing:,}",
+        report.dialect,
+        ", ".join(report.members_read) or "the file itself",
+    )
+    for sentence in report.drift:
+        log.info("Batch %s: %s", batch_id, sentence)
+    path = report.quarantine_path
+    return Loaded(quarantined=reasons(path) if path else {}, drift=list(report.drift))
+
+
+class Replayed(TypedDict):
+    batch_id: str
+    has_changed: bool
+    accepted: int
+
+
+@task(name="replay", task_run_name="replay {batch_id}", **_PLAIN)
+async def replay_batch(batch_id: str, run_id: str) -> Replayed:
+    with _opened() as (settings, ledger):
+        done = await asyncio.to_thread(
+            replay,
             batch_id,
-            f"{report.counts.accepted:,}",
-            f"{report.counts.quarantined:,}",
-            f"{report.counts.missing:,}",
-            report.dialect,
-            ", ".join(report.members_read) or "the file itself",
+            run_id=run_id,
+            ledger=ledger,
+            folder=settings.folder,
+            limits=settings.archive_limits,
         )
-        for sentence in report.drift:
-            log.info("Batch %s: %s", batch_id, sentence)
+    return Replayed(batch_id=batch_id, has_changed=done.has_changed, accepted=done.report.counts.accepted)
+
+
+@task(name="resolve", task_run_name="{decision} {batch_id}", **_PLAIN)
+async def resolve_batch(
+    batch_id: str,
+    *,
+    decision: str,
+    task_id: str | None,
+    who: str,
+    reason: str,
+    is_forced: bool,
+    drop: bool,
+) -> str:
+    """The state of the batch afterwards."""
+    verdict = Verdict(Decision(decision), who, reason, task_id, is_forced, drop)
+    with _opened() as (settings, ledger):
+        if verdict.decision is not Decision.ADOPT:
+            return await resolve(batch_id, verdict, ledger=ledger, provider=None, clock=_CLOCK)
+        async with _provider(settings) as provider:
+            return await resolve(batch_id, verdict, ledger=ledger, provider=provider, clock=_CLOCK)

@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State
 
 from ekyc_tasks.errors import EkycError
 from ekyc_tasks.models import BatchState
-from ekyc_tasks.run import Run, started_run
+from ekyc_tasks.run import Findings, Run, started_run
 from ekyc_tasks.tasks import explain_held, fetch_batch, load_batch, plan_files, poll_batch, submit_batch
 from flows.endings import ended, failed
 from flows.names import name_before, rename
@@ -66,7 +66,9 @@ async def submit(run: Run, batch_id: str, budget: float | None) -> str | None:
 async def follow(run: Run, batch_id: str) -> None:
     """A batch that is ready early is loaded early, while others still wait."""
     if run.has_archive(batch_id) or await brought(run, batch_id):
-        await run.attempt(load_batch(batch_id, run.run_id), batch_id=batch_id)
+        loaded = await run.attempt(load_batch(batch_id, run.run_id), batch_id=batch_id)
+        if loaded:
+            run.findings[batch_id] = Findings(**loaded)
 
 
 async def brought(run: Run, batch_id: str) -> bool:

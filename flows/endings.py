@@ -20,17 +20,20 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Completed, Failed
 
 from ekyc_tasks.errors import EkycError
-from ekyc_tasks.report import Summary, failure, summarised
-from ekyc_tasks.run import Run
+from ekyc_tasks.report import Summary, concluded, summarised
+from ekyc_tasks.run import Problem, Run
+from flows.artifacts import tell
 
 
 async def ended(run: Run) -> State[dict[str, Any]]:
-    return as_state(summarised(run, next_look=await next_scheduled_run()))
+    summary = summarised(run, next_look=await next_scheduled_run())
+    await tell(run, summary)
+    return as_state(summary)
 
 
 def failed(error: EkycError) -> State[dict[str, Any]]:
-    """Nothing could be begun: a setting, the ledger, the data folder."""
-    return as_state(failure(error))
+    """Nothing could be done: a setting, the ledger, the data folder, a decision that does not fit."""
+    return as_state(concluded([Problem(str(error), error.exit_code)], ""))
 
 
 def as_state(summary: Summary) -> State[dict[str, Any]]:

@@ -22,6 +22,7 @@ _FILE = (
     r"^(?!.*\+\d)(?!.*(?<!\d)(?!20\d{12}(?!\d))\d{9,}[^/]*$)"
     r".*\.(?i:zip|(txt|csv|tsv|xlsx|parquet)(\.(gz|zst))?)$"
 )
+_BATCH_ID = r"\d{8}-\d{6}-[0-9a-f]{6}-\d{3,6}"
 _DURATION = r"^(\d{1,6}(\.\d{1,3})?\s*[smhd]?)?$"
 
 
@@ -29,19 +30,21 @@ def _known(name: str) -> str:
     return name if name == AS_SET else task_type(name).name
 
 
+BatchId = Annotated[str, Field(pattern=f"^{_BATCH_ID}$", title="Batch")]
 FileName = Annotated[str, Field(pattern=_FILE, max_length=1000, title="Name or pattern")]
 
 
-class CheckRequest(BaseModel):
-    """Leave everything as it is for an ordinary run."""
-
+class _Request(BaseModel):
     model_config = ConfigDict(
-        title="What to check",
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
         regex_engine="python-re",  # the other one cannot look ahead
     )
+
+
+class CheckRequest(_Request):
+    """Leave everything as it is for an ordinary run."""
 
     files: list[FileName] = Field(
         [],
@@ -87,6 +90,28 @@ class CheckRequest(BaseModel):
             max_wait=parse_duration(self.max_wait) if self.max_wait else None,
             budget_run=Decimal(str(self.budget)) if self.budget else None,
         )
+
+
+class ReplayRequest(_Request):
+    """Leave it as it is to load everything again."""
+
+    batches: list[BatchId] = Field(
+        [],
+        max_length=10_000,
+        title="Batches",
+        description="Ids, as in `20261124-140500-1a2b3c-001`. Empty: every batch that has an archive.",
+    )
+
+
+class ResolveRequest(_Request):
+    """Leave it as it is to see all that waits for a decision."""
+
+    batch: str = Field(
+        "",
+        pattern=f"^({_BATCH_ID})?$",
+        title="Batch",
+        description="Its id, as in `20261124-140500-1a2b3c-001`. Empty: all that wait for a decision.",
+    )
 
 
 EVERYTHING = CheckRequest()

@@ -12,8 +12,8 @@ from rich.console import Console
 from ekyc_tasks.cli.prefect_env import prepare_logging, prepare_prefect
 from ekyc_tasks.cli.terminal import Progress, funnel_table
 from ekyc_tasks.errors import EkycError
+from ekyc_tasks.funnel import Funnel
 from ekyc_tasks.ledger import open_ledger
-from ekyc_tasks.report import Funnel
 from ekyc_tasks.task_types import task_type as known_task_type
 from flows.parameters import CheckRequest
 

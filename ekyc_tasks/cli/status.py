@@ -7,8 +7,9 @@ import json
 from rich.console import Console
 
 from ekyc_tasks.cli.terminal import batch_tables, funnel_table, status_tables
+from ekyc_tasks.funnel import Funnel
 from ekyc_tasks.ledger import Ledger, open_ledger
-from ekyc_tasks.report import Funnel, batch_document, status_document
+from ekyc_tasks.report import batch_document, status_document
 from ekyc_tasks.settings import load_settings
 
 

@@ -21,41 +21,12 @@ from ekyc_tasks.errors import LedgerError
 from ekyc_tasks.models import BatchState
 
 if TYPE_CHECKING:  # the line must be alive before these are imported
+    from ekyc_tasks.funnel import Funnel
     from ekyc_tasks.ledger import Batch, Ledger
-    from ekyc_tasks.report import Funnel
 
 _REFRESH = 4  # a second
 _PLAIN_EVERY = 5.0  # seconds between lines where nothing can be redrawn
 
-_FUNNEL_ROWS: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
-    (
-        "landed",
-        (
-            ("files", "files read"),
-            ("lines", "lines read"),
-            ("blank", "blank"),
-            ("header", "headers"),
-            ("rejected", "rejected"),
-            ("duplicate", "duplicates"),
-            ("do_not_send", "on the do-not-send list"),
-            ("known", "known (bought recently)"),
-            ("in_flight", "in another file's batch"),
-            ("waiting", "waiting for company"),
-            ("to_send", "to send"),
-        ),
-    ),
-    ("sent", (("batches", "batches"), ("sent", "numbers sent"))),
-    (
-        "answered",
-        (
-            ("returned", "rows returned"),
-            ("accepted", "accepted → dataset"),
-            ("quarantined", "quarantined"),
-            ("missing", "numbers missing"),
-            ("cell_issues", "cells that were no value"),
-        ),
-    ),
-)
 _ACCOUNTS = (
     ("sent", "submitted"),
     ("returned", "returned"),
@@ -66,32 +37,18 @@ _ACCOUNTS = (
     ("missing", "missing"),
     ("bad cells", "cell_issues"),
 )
-_ALWAYS = {
-    "files",
-    "lines",
-    "rejected",
-    "duplicate",
-    "batches",
-    "sent",
-    "returned",
-    "accepted",
-    "quarantined",
-    "missing",
-}
 
 
 def funnel_table(funnel: Funnel, title: str) -> Table:
     """Every stage with its count; stages that a plain run does not have are left out while empty."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    from ekyc_tasks.funnel import funnel_rows
+
     table.add_column("stage", style="dim")
     table.add_column("what")
     table.add_column("count", justify="right")
-    for stage, rows in _FUNNEL_ROWS:
-        shown = [
-            (label, getattr(funnel, name)) for name, label in rows if name in _ALWAYS or getattr(funnel, name)
-        ]
-        for index, (label, count) in enumerate(shown):
-            table.add_row(stage if index == 0 else "", label, f"{count:,}")
+    for row in funnel_rows(funnel):
+        table.add_row(*row)
     return table
 
 

@@ -17,7 +17,16 @@ LAYERS = [
     ("cli", ["ekyc_tasks.cli", "ekyc_tasks.__main__"]),
     ("flows", ["flows"]),
     ("tasks", ["ekyc_tasks.tasks"]),
-    ("run", ["ekyc_tasks.run", "ekyc_tasks.estimate", "ekyc_tasks.report", "ekyc_tasks.steps"]),
+    (
+        "run",
+        [
+            "ekyc_tasks.run",
+            "ekyc_tasks.estimate",
+            "ekyc_tasks.report",
+            "ekyc_tasks.pages",
+            "ekyc_tasks.steps",
+        ],
+    ),
     (
         "rooms",
         [
@@ -31,6 +40,7 @@ LAYERS = [
             "ekyc_tasks.export",
             "ekyc_tasks.fates",
             "ekyc_tasks.folders",
+            "ekyc_tasks.funnel",
             "ekyc_tasks.keys",
             "ekyc_tasks.landing",
             "ekyc_tasks.lease",

@@ -1,0 +1,57 @@
+"""What a person can open beside a run: reports, the batches that are open, and an event per held batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.events import emit_event
+
+from ekyc_tasks.ledger import Batch, Ledger
+from ekyc_tasks.models import BatchState
+from ekyc_tasks.pages import batch_key, batch_page, open_batches, run_page
+from ekyc_tasks.report import Summary
+from ekyc_tasks.run import Run
+
+HELD = "ekyc.batch.held"
+REPORT = "run-report"
+OPEN = "open-batches"
+
+
+async def tell(run: Run, summary: Summary) -> None:
+    """At the end of a run: its report, a page for each batch that it moved, and what is open now."""
+    touched = run.ledger.history.touched(run.run_id)
+    await acreate_markdown_artifact(
+        run_page(summary, run.ledger, findings), key=REPORT, description=summary.message
+    )
+    await tell_batches(run.ledger, touched)
+    await tell_open(run.ledger)
+    for batch in touched:
+        if batch.state is BatchState.HELD:
+            emit_event(
+                HELD,
+                resource={
+                    "prefect.resource.id": f"ekyc.batch.{batch.batch_id}",
+                    "prefect.resource.name": batch.batch_id,
+                },
+                payload={"numbers": batch.numbers, "task_type": batch.task_type},
+            )
+
+
+async def tell_batches(ledger: Ledger, batches: Sequence[Batch]) -> None:
+    for batch in batches:
+        await acreate_markdown_artifact(
+            batch_page(ledger, batch),
+            key=batch_key(batch.batch_id),
+            description=f"{batch.state}, {batch.numbers:,} numbers",
+        )
+
+
+async def tell_open(ledger: Ledger) -> None:
+    """The table is kept under one key: its page always shows the newest."""
+    rows = open_batches(ledger)
+    await acreate_table_artifact(
+        rows or [{"batch": "none", "state": "everything is loaded"}],
+        key=OPEN,
+        description="Batches that are not at their end; those that need a person come first.",
+    )
