@@ -18,7 +18,7 @@ from ekyc_tasks.run import Findings
 
 NEEDS_A_DECISION = (BatchState.HELD, BatchState.FAILED, BatchState.REFUSED)
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|!~])")
+_MARKUP = re.compile(r"([\\*_{}\[\]<>#|!~])")
 _SHOWN = 100  # batches in one table
 _NEXT = {
     0: "Nothing. The rows are in the dataset.",
@@ -31,8 +31,10 @@ _NEXT = {
 }
 
 
-def run_page(summary: Summary, ledger: Ledger, findings: Mapping[str, Findings]) -> str:
-    """What happened, the numbers on their way, money, batches, and what to do next."""
+def run_page(
+    summary: Summary, ledger: Ledger, findings: Mapping[str, Findings], links: Mapping[str, str]
+) -> str:
+    """What happened, the numbers on their way, money, batches with ``links``, and what to do next."""
     batches = ledger.history.touched(summary.run_id)
     parts = [
         [f"# {escaped(summary.name)}", ""],
@@ -40,7 +42,7 @@ def run_page(summary: Summary, ledger: Ledger, findings: Mapping[str, Findings])
         ["", "**What to do next.** " + _NEXT[summary.exit_code]],
         _section("Numbers", _table("Stage | What | Count", funnel_rows(summary.funnel), numbers=1)),
         _section("Money", [f"- {line}" for line in _money(ledger, summary.run_id)]),
-        _section("Batches", batch_lines(batches) if batches else []),
+        _section("Batches", batch_lines(batches, links) if batches else []),
         _section("In quarantine", _quarantined(findings)),
         _section("Unlike the contract", _drift(findings)),
     ]
@@ -66,10 +68,10 @@ def batch_page(ledger: Ledger, batch: Batch) -> str:
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
-def batch_lines(batches: Sequence[Batch]) -> list[str]:
+def batch_lines(batches: Sequence[Batch], links: Mapping[str, str]) -> list[str]:
     rows = [
         (
-            f"[{batch.batch_id}](/artifacts/key/{batch_key(batch.batch_id)})",
+            f"[{batch.batch_id}]({links[batch.batch_id]})" if batch.batch_id in links else batch.batch_id,
             str(batch.state),
             f"{batch.numbers:,}",
             *("" if value is None else f"{value:,}" for value in (batch.accepted, batch.missing)),
@@ -91,11 +93,11 @@ def open_batches(ledger: Ledger) -> list[dict[str, str]]:
         {
             "batch": batch.batch_id,
             "state": str(batch.state),
-            "task type": batch.task_type,
+            "what to do": _what_to_do(batch),
             "numbers": f"{batch.numbers:,}",
             "checked": _progress(batch),
+            "task type": batch.task_type,
             "planned (UTC)": f"{batch.planned_at:%Y-%m-%d %H:%M}",
-            "what to do": _what_to_do(batch),
         }
         for batch in urgent_first
     ]

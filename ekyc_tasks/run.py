@@ -103,7 +103,7 @@ class Run:
 def started_run(settings: Settings) -> Iterator[Run]:
     """Open the ledger under a lease, bring the spool home, hold what dead runs left, claim the rest."""
     folder = settings.folder
-    _prepare(folder, with_landing=settings.landing_dir is None)
+    prepare_folder(folder, with_landing=settings.landing_dir is None)
     with (
         open_ledger(settings.ledger_address) as ledger,
         run_lease(ledger, runs=folder.runs, lease=settings.lease) as run_id,
@@ -115,8 +115,11 @@ def started_run(settings: Settings) -> Iterator[Run]:
         yield Run(run_id, settings.task_type, ledger, until=datetime.now(UTC) + settings.max_wait)
 
 
-def _prepare(folder: DataFolder, *, with_landing: bool) -> None:
-    """A landing folder of its own place is not made: not being there, it may be not mounted."""
+def prepare_folder(folder: DataFolder, *, with_landing: bool) -> None:
+    """Make what is missing, and see that it can be written.
+
+    A landing folder of its own place is not made: not being there, it may be not mounted.
+    """
     try:
         for place in (folder.root, folder.staging, folder.spool, folder.runs):
             private_dir(place)

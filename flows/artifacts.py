@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.events import emit_event
@@ -21,10 +22,10 @@ OPEN = "open-batches"
 async def tell(run: Run, summary: Summary) -> None:
     """At the end of a run: its report, a page for each batch that it moved, and what is open now."""
     touched = run.ledger.history.touched(run.run_id)
+    links = await tell_batches(run.ledger, touched)
     await acreate_markdown_artifact(
-        run_page(summary, run.ledger, findings), key=REPORT, description=summary.message
+        run_page(summary, run.ledger, run.findings, links), key=REPORT, description=summary.name
     )
-    await tell_batches(run.ledger, touched)
     await tell_open(run.ledger)
     for batch in touched:
         if batch.state is BatchState.HELD:
@@ -38,13 +39,17 @@ async def tell(run: Run, summary: Summary) -> None:
             )
 
 
-async def tell_batches(ledger: Ledger, batches: Sequence[Batch]) -> None:
-    for batch in batches:
-        await acreate_markdown_artifact(
-            batch_page(ledger, batch),
-            key=batch_key(batch.batch_id),
-            description=f"{batch.state}, {batch.numbers:,} numbers",
-        )
+async def tell_batches(ledger: Ledger, batches: Sequence[Batch]) -> dict[str, str]:
+    """A page for each batch; where they are."""
+    return {batch.batch_id: f"/artifacts/artifact/{await _tell_batch(ledger, batch)}" for batch in batches}
+
+
+async def _tell_batch(ledger: Ledger, batch: Batch) -> UUID:
+    return await acreate_markdown_artifact(
+        batch_page(ledger, batch),
+        key=batch_key(batch.batch_id),
+        description=f"{batch.state}, {batch.numbers:,} numbers",
+    )
 
 
 async def tell_open(ledger: Ledger) -> None:

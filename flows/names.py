@@ -31,7 +31,9 @@ async def rename(run: Run, files: int) -> None:
     parts += [count(numbers, "number")] if numbers else []
     if not files and ours:
         parts[:0] = [count(len(ours), "unfinished batch")]
+    await call_it(run.task_type, *(parts or ["nothing new"]))
+
+
+async def call_it(*parts: str) -> None:
     async with get_client() as client:
-        await client.set_flow_run_name(
-            UUID(runtime.flow_run.id), " · ".join([run.task_type, *(parts or ["nothing new"])])
-        )
+        await client.set_flow_run_name(UUID(runtime.flow_run.id), " · ".join(parts))

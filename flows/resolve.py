@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -13,13 +14,15 @@ from prefect.states import Completed
 from pydantic import ConfigDict, Field, JsonValue
 
 from ekyc_tasks.errors import ConfigurationError, EkycError
-from ekyc_tasks.ledger import Ledger, open_ledger
-from ekyc_tasks.models import Decision
+from ekyc_tasks.ledger import Batch, Ledger, open_ledger
+from ekyc_tasks.models import BatchState, Decision
 from ekyc_tasks.pages import NEEDS_A_DECISION, decision_lines
+from ekyc_tasks.report import count
 from ekyc_tasks.settings import load_settings
 from ekyc_tasks.tasks import resolve_batch
 from flows.artifacts import tell_batches, tell_open
 from flows.endings import failed
+from flows.names import call_it
 from flows.parameters import ResolveRequest
 
 ALL_OF_THEM = ResolveRequest()
@@ -29,7 +32,7 @@ _NO_NUMBER = r"^(?!.*\+\d)(?!.*\d{9})"  # what is typed is kept in clear
 _HELP = """Have the provider's own web page beside you.
 
 - **adopt**: it was taken; give its task id. The provider is asked about it.
-- **resubmit**: it was not taken. *If it was, you pay again.*
+- **resubmit**: it was not taken. If it was, you pay again.
 - **abandon**: let go of it; its numbers are planned again. **abandon and drop**: they are not.
 """
 
@@ -37,7 +40,7 @@ _HELP = """Have the provider's own web page beside you.
 class Choice(StrEnum):
     LEAVE_IT = "leave it"
     ADOPT = "adopt"
-    RESUBMIT = "resubmit"
+    RESUBMIT = "resubmit: it may cost again"
     ABANDON = "abandon"
     DROP = "abandon and drop"
 
@@ -65,23 +68,15 @@ class Answer(RunInput):
         title="Task id",
         description="The provider's task, to adopt: 20 letters and digits, as in `d4g8o46p2jvh04o9uolg`.",
     )
-    may_cost: bool = Field(
-        False,
-        title="It may cost again",
-        description="Needed for *resubmit*: I know that its numbers may be paid for twice.",
-    )
-    who: str = Field(
-        "", max_length=60, pattern=_NO_NUMBER, title="Your name", description="For the batch's history."
-    )
     reason: str = Field(
         "",
         max_length=200,
         pattern=_NO_NUMBER,
-        title="Why",
-        description="For the batch's history too; no phone number belongs here.",
+        title="Who, and why",
+        description="For the batch's history; no phone number belongs here.",
     )
     is_forced: bool = Field(
-        False, title="Overrule the checks", description="It is right all the same; wants a reason above."
+        False, title="Overrule the checks", description="It is right all the same; say why above."
     )
 
 
@@ -90,9 +85,11 @@ async def resolve(request: ResolveRequest = ALL_OF_THEM) -> State[dict[str, Any]
     """Decide a held, failed or refused batch: the run waits until its form is filled in."""
     try:
         with open_ledger(load_settings().ledger_address) as ledger:
-            form = form_for(ledger, request.batch)
-        if form is None:
-            return Completed(name="Nothing to do", message="No batch waits for a decision.")
+            named = deciding(ledger, request.batch)
+            if not named:
+                return Completed(name="Nothing to do", message="No batch waits for a decision.")
+            form = form_for(ledger, named)
+        await call_it("resolve", named[0].batch_id if len(named) == 1 else count(len(named), "batch"))
         # Nothing is held while a person thinks: this process ends here, and once there is an answer
         # another one begins at the top.
         return await act(await asuspend_flow_run(wait_for_input=form, key="decision"))
@@ -100,14 +97,17 @@ async def resolve(request: ResolveRequest = ALL_OF_THEM) -> State[dict[str, Any]
         return failed(error)
 
 
-def form_for(ledger: Ledger, batch_id: str) -> type[Answer] | None:
+def deciding(ledger: Ledger, batch_id: str) -> list[Batch]:
+    """The batch that is named, or those that wait for a decision: the oldest, as many as a form can show."""
+    if batch_id:
+        return [ledger.history.batch(batch_id)]
+    return ledger.history.batches(states=NEEDS_A_DECISION)[:_SHOWN]
+
+
+def form_for(ledger: Ledger, batches: Sequence[Batch]) -> type[Answer]:
     """The form, with what is known about the batches that can be decided."""
-    named = [ledger.history.batch(batch_id)] if batch_id else ledger.history.batches(states=NEEDS_A_DECISION)
-    if not named:
-        return None
-    shown = named[:_SHOWN]
-    known = [line for batch in shown for line in (*decision_lines(ledger, batch), "")]
-    ids = [batch.batch_id for batch in shown]
+    known = [line for batch in batches for line in (*decision_lines(ledger, batch), "")]
+    ids = [batch.batch_id for batch in batches]
     schema: dict[str, JsonValue] = {"enum": [*ids]}
 
     class Form(Answer):
@@ -119,12 +119,13 @@ def form_for(ledger: Ledger, batch_id: str) -> type[Answer] | None:
 async def act(answer: Answer) -> State[dict[str, Any]]:
     if answer.decision is Choice.LEAVE_IT:
         return Completed(name=_UNCHANGED, message=f"Batch {answer.batch} is left as it is.")
-    check(answer)
+    with open_ledger(load_settings().ledger_address) as ledger:
+        check(answer, is_paid=ledger.history.batch(answer.batch).state is BatchState.SUBMITTED)
     state = await resolve_batch(
         answer.batch,
         decision=_DECISIONS[answer.decision],
         task_id=answer.task_id or None,
-        who=answer.who or "somebody in the Prefect UI",
+        who="in the Prefect UI",
         reason=answer.reason,
         is_forced=answer.is_forced,
         drop=answer.decision is Choice.DROP,
@@ -138,12 +139,12 @@ async def act(answer: Answer) -> State[dict[str, Any]]:
     )
 
 
-def check(answer: Answer) -> None:
+def check(answer: Answer, *, is_paid: bool) -> None:
     """What the form cannot check, for it sees each field alone."""
     again = f"{_UNCHANGED}: run `resolve` again"
     if (answer.decision is Choice.ADOPT) != bool(answer.task_id):
         raise ConfigurationError(f"{again}; adopt wants a task id, and nothing else does.")
-    if answer.decision is Choice.RESUBMIT and not answer.may_cost:
-        raise ConfigurationError(f"{again}, and say that it may cost again.")
     if answer.is_forced and not answer.reason:
         raise ConfigurationError(f"{again}; who overrules the checks gives a reason.")
+    if answer.decision in {Choice.ABANDON, Choice.DROP} and is_paid and not answer.is_forced:
+        raise ConfigurationError(f"{again}; the batch is paid for: overrule the checks if that is meant.")

@@ -211,6 +211,18 @@ def sandbox(
     )
 
 
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Prefect's server and UI.")] = 4200,
+    workers: Annotated[int, typer.Option(min=1, max=32, help="How many workers.")] = 1,
+    is_demo: Annotated[bool, typer.Option("--demo", help="Samples and the sandbox: no key.")] = False,
+) -> None:
+    """Prefect server, work pool, deployments and a worker on this machine, until Ctrl-C."""
+    from ekyc_tasks.cli.up import Wanted, serve
+
+    serve(Wanted(port, workers, is_demo), out, err)
+
+
 def main() -> None:
     """The entry point: errors become sentences, Ctrl-C becomes a promise that nothing is lost."""
     debug = "--debug" in sys.argv

@@ -41,14 +41,21 @@ class Demonstration:
 
 def run_demo(progress: Progress, *, debug: bool) -> Demonstration:
     root = data_root()
+    with stage(root) as sandbox:
+        _use_own_prefect(root / ".demo" / "prefect")
+        ending = run_here(EVERYTHING, progress, debug=debug)
+        return Demonstration(ending, _bill(sandbox), root / "demo" / "warehouse" / "tg_avatar")
+
+
+@contextmanager
+def stage(root: Path) -> Iterator[Sandbox]:
+    """A fresh folder with the samples in it and a sandbox; the settings of this process point at both."""
     with _alone(root):
         folder = root / "demo"
         _begin_afresh(folder)
         with Sandbox(SandboxOptions(processing_seconds=4.0)) as sandbox:
             _point_settings_at(sandbox, folder)
-            _use_own_prefect(root / ".demo" / "prefect")
-            ending = run_here(EVERYTHING, progress, debug=debug)
-            return Demonstration(ending, _bill(sandbox), folder / "warehouse" / "tg_avatar")
+            yield sandbox
 
 
 def show_demo(demonstration: Demonstration, out: Console, err: Console) -> None:

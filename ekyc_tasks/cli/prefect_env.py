@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 
 from rich.console import Console
 
@@ -41,3 +42,20 @@ def prepare_prefect(*, debug: bool) -> None:
     if not debug:
         for handler in _CONSOLES:
             os.environ[f"PREFECT_LOGGING_HANDLERS_{handler}_LEVEL"] = "CRITICAL"
+
+
+def serve_prefect(home: Path, port: int) -> None:
+    """For a server of our own: where it is, and nothing that leaves this machine or leads to another."""
+    for name in ("PREFECT_PROFILE", "PREFECT_API_KEY"):
+        os.environ.pop(name, None)
+    address = f"http://127.0.0.1:{port}/api"
+    os.environ |= {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": address,
+        "PREFECT_UI_API_URL": address,
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",  # the other interface asks an outside host
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; the automation for zombies counts on them
+    }

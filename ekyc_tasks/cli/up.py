@@ -1,0 +1,83 @@
+"""`ekyc up`: Prefect's server, the deployments and a worker on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+from ekyc_tasks.cli.demo import stage
+from ekyc_tasks.cli.prefect_env import serve_prefect
+from ekyc_tasks.cli.terminal import Progress
+from ekyc_tasks.disk import private_dir, try_lock
+from ekyc_tasks.errors import ConfigurationError
+from ekyc_tasks.run import prepare_folder
+from ekyc_tasks.settings import data_root, load_settings
+from ekyc_tasks.task_types import task_type
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    port: int
+    workers: int
+    is_demo: bool
+
+
+def serve(wanted: Wanted, out: Console, err: Console) -> None:
+    """Until Ctrl-C or SIGTERM; ConfigurationError when it cannot start, or a part of it ends by itself."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        with ExitStack() as stack:
+            _serve(wanted, out, err, stack)
+    except KeyboardInterrupt:
+        err.print("Everything is stopped; `ekyc up` goes on where it was.", highlight=False)
+
+
+def _serve(wanted: Wanted, out: Console, err: Console, stack: ExitStack) -> None:
+    root = data_root()
+    home = private_dir(root / (".demo/server" if wanted.is_demo else ".prefect"))
+    with Progress(err, "getting ready").shown() as progress:
+        stack.enter_context(_alone(home))
+        if wanted.is_demo:
+            stack.enter_context(stage(root))
+        _check_settings()
+        serve_prefect(home, wanted.port)
+        from flows.server import make_ready, running
+
+        # Leaving the stack stops what was started, also when the rest fails.
+        children = stack.enter_context(running("127.0.0.1", wanted.port, progress.says))
+        plan = asyncio.run(make_ready(children, progress.says, wanted.workers, at_once=wanted.is_demo))
+    for line in (*plan, f"Drop files into {load_settings().folder.landing}. Ctrl-C stops everything."):
+        out.print(line, markup=False, highlight=False)
+    from flows.server import watch
+
+    asyncio.run(watch(children, lambda line: out.print(line, markup=False, highlight=False)))
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    lock = try_lock(home / "up.lock")
+    if lock is None:
+        raise ConfigurationError(
+            f"`ekyc up` is running for {home.parent} already: use that one, or stop it with Ctrl-C."
+        )
+    with lock:
+        yield
+
+
+def _check_settings() -> None:
+    """What a run would stumble over is said now, not in five minutes."""
+    settings = load_settings()
+    settings.require_key()
+    task_type(settings.task_type)
+    prepare_folder(settings.folder, with_landing=settings.landing_dir is None)
+
+
+def _interrupted(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
