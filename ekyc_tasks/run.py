@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ekyc_tasks import spool
 from ekyc_tasks.disk import private_dir
-from ekyc_tasks.errors import ConfigurationError, EkycError
+from ekyc_tasks.errors import ConfigurationError, EkycError, LeaseLost
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.lease import run_lease
 from ekyc_tasks.ledger import Ledger, open_ledger
@@ -76,6 +76,8 @@ class Run:
         """The result of ``work``, or None with the problem noted: other batches go on."""
         try:
             return await work
+        except LeaseLost as error:  # whoever has the batch now goes on with it
+            self.note(str(error), 0, batch_id=batch_id)
         except EkycError as error:
             self.note(str(error), error.exit_code, batch_id=batch_id)
         except OSError as error:  # a full disk, a lost permission: the file's fault, not this program's
@@ -105,14 +107,27 @@ def started_run(settings: Settings) -> Iterator[Run]:
     folder = settings.folder
     prepare_folder(folder, with_landing=settings.landing_dir is None)
     with (
-        open_ledger(settings.ledger_address) as ledger,
+        _own_ledger(settings) as ledger,
         run_lease(ledger, runs=folder.runs, lease=settings.lease) as run_id,
     ):
-        ledger.facts.belongs_to_host(settings.host)
         spool.bring_home(folder, ledger, run_id=run_id)
-        ledger.runs.left_behind(run_id)
-        ledger.runs.claimed(run_id)
+        take_over(ledger, run_id)
         yield Run(run_id, settings.task_type, ledger, until=datetime.now(UTC) + settings.max_wait)
+
+
+def take_over(ledger: Ledger, run_id: str) -> None:
+    """Hold what dead runs were uploading, unless nothing left their machine, and claim what they own."""
+    ledger.runs.left_behind(run_id)
+    ledger.runs.unsent(run_id)
+    ledger.runs.claimed(run_id)
+
+
+@contextmanager
+def _own_ledger(settings: Settings) -> Iterator[Ledger]:
+    """The ledger, if it is this provider's; nothing is changed in another's."""
+    with open_ledger(settings.ledger_address) as ledger:
+        ledger.facts.belongs_to_host(settings.host)
+        yield ledger
 
 
 def prepare_folder(folder: DataFolder, *, with_landing: bool) -> None:

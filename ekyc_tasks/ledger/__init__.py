@@ -10,6 +10,8 @@ Every transition is a method named after what happened, one transaction with its
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from ekyc_tasks.ledger.decisions import Decisions
 from ekyc_tasks.ledger.facts import Facts
 from ekyc_tasks.ledger.history import History
@@ -47,6 +49,11 @@ class Ledger:
         self.progress = Progress(store)
         self.history = History(store)
         self.decisions = Decisions(store)
+
+    def now(self) -> datetime:
+        """By the clock that sets leases and deadlines."""
+        with self._store.reading() as connection:
+            return self._store.now(connection)
 
     def close(self) -> None:
         self._store.engine.dispose()

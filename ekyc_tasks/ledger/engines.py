@@ -16,6 +16,7 @@ from ekyc_tasks.ledger.tables import UtcDateTime
 
 _SERVERS = {"postgres", "postgresql", "postgresql+psycopg"}
 _WRITERS = 0x656B7963  # "ekyc": the number of the advisory lock of whoever writes
+_LONGEST_TURN = "10min"  # that somebody else may hold a `session_lock` before we give up
 _CONNECT: dict[str, Any] = {
     "connect_timeout": 10,
     # A host that vanished is noticed in half a minute, not in two hours.
@@ -60,6 +61,20 @@ def writer(connection: Connection) -> Iterator[None]:
     with connection.begin():
         if is_server(connection.engine):
             connection.execute(select(func.pg_advisory_xact_lock(_WRITERS)))
+        yield
+
+
+@contextmanager
+def session_lock(engine: Engine, name: str) -> Iterator[None]:
+    """On a server, an advisory lock of a connection of its own. It ends with the connection, of which its
+    holder may not hear: what is written under it needs a fencing token. A file's users lock another file."""
+    if not is_server(engine):
+        yield
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # closed afterwards, not kept with its lock in the pool
+        connection.execute(select(func.set_config("lock_timeout", _LONGEST_TURN, False)))
+        connection.execute(select(func.pg_advisory_lock(func.hashtext(name))))
         yield
 
 

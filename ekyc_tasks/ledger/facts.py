@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.ledger.store import Store
@@ -43,21 +43,28 @@ class Facts:
         """Why the last planning left files where they are: `why_left_in_landing` tells it until the next."""
         value = json.dumps(list(sentences))
         with self._store.writing() as connection:
-            known = connection.execute(update(facts).where(facts.c.name == _LEFT).values(value=value))
-            if not known.rowcount:
-                connection.execute(facts.insert().values(name=_LEFT, value=value))
+            write_fact(connection, _LEFT, value)
 
     def why_left_in_landing(self) -> list[str]:
-        query = select(facts.c.value).where(facts.c.name == _LEFT)
         with self._store.reading() as connection:
-            value = connection.execute(query).scalar_one_or_none()
+            value = read_fact(connection, _LEFT)
         sentences: list[str] = json.loads(value or "[]")
         return sentences
 
     def _bind(self, name: str, value: str, refusal: Callable[[str], str]) -> None:
         with self._store.writing() as connection:
-            bound = connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
+            bound = read_fact(connection, name)
             if bound is None:
-                connection.execute(facts.insert().values(name=name, value=value))
+                write_fact(connection, name, value)
             elif bound != value:
                 raise ConfigurationError(refusal(bound))
+
+
+def read_fact(connection: Connection, name: str) -> str | None:
+    return connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
+
+
+def write_fact(connection: Connection, name: str, value: str) -> None:
+    known = connection.execute(update(facts).where(facts.c.name == name).values(value=value))
+    if not known.rowcount:
+        connection.execute(facts.insert().values(name=name, value=value))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
+from ekyc_tasks.errors import LeaseLost
+from ekyc_tasks.ledger.facts import read_fact, write_fact
 from ekyc_tasks.ledger.records import Batch, LandedFile, Link, NewBatch, read
-from ekyc_tasks.ledger.store import Store
+from ekyc_tasks.ledger.store import Store, repeatable
 from ekyc_tasks.ledger.tables import batches, file_batches, files
 from ekyc_tasks.models import BatchState, Fate
 
@@ -23,11 +26,29 @@ BLOCKING = (
     BatchState.REFUSED,
 )
 
+_TURN = "planning"  # the run that plans, or planned last
+
 
 class Plans:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    @contextmanager
+    def turn(self, run_id: str) -> Iterator[None]:
+        """Planning is exclusive, on all hosts. Whoever begins takes the turn away from all before, who may
+        have lost the lock without noticing: what they planned is refused with `LeaseLost`."""
+        with self._store.alone("ekyc planning"):
+            with self._store.writing() as connection:
+                write_fact(connection, _TURN, run_id)
+            yield
+
+    def _require_turn(self, connection: Connection, run_id: str) -> None:
+        if read_fact(connection, _TURN) not in {None, run_id}:
+            raise LeaseLost(
+                "Another run began to plan meanwhile; this plan is dropped, and the next run plans."
+            )
+
+    @repeatable
     def planned(
         self,
         *,
@@ -41,6 +62,9 @@ class Plans:
         healed_files = {file.file_id for file in landed if file.repacked}
         repacked = {link.batch_id for link in links if link.file_id in healed_files}
         with self._store.writing() as connection:
+            if self._was_done(connection, new_batches, run_id):
+                return
+            self._require_turn(connection, run_id)
             now = self._store.now(connection)
             for batch in new_batches:
                 connection.execute(
@@ -85,6 +109,12 @@ class Plans:
         connection.execute(
             update(files).where(files.c.file_id.in_(file_ids), files.c.file_id.in_(let_go)).values(replan=1)
         )
+
+    def _was_done(self, connection: Connection, new_batches: Sequence[NewBatch], run_id: str) -> bool:
+        """By this very call, before its connection broke? What has no new batches is just written again."""
+        ids = [new.batch_id for new in new_batches]
+        first = select(batches.c.batch_id).where(batches.c.batch_id.in_(ids), batches.c.run_id == run_id)
+        return connection.execute(first.limit(1)).one_or_none() is not None
 
     def planned_before(self, path: str, identity: str) -> bool:
         """Was this very arrival planned by a run that died before it could remove the file?"""
@@ -151,6 +181,7 @@ class Plans:
     def released(self, batch_ids: Collection[str], *, why: str, run_id: str) -> None:
         """PLANNED batches are taken apart: the files they carry are planned again from their inputs."""
         with self._store.writing() as connection:
+            self._require_turn(connection, run_id)
             moved = [
                 batch_id
                 for batch_id in batch_ids
@@ -171,6 +202,7 @@ class Plans:
         """A REFUSED batch is taken apart, and all files that have numbers in it are planned again: in
         batches of at most ``size_limit``, whose refusal is final. False when it was decided meanwhile."""
         with self._store.writing() as connection:
+            self._require_turn(connection, run_id)
             moved = self._store.move(
                 connection,
                 batch_id,

@@ -1,4 +1,7 @@
-"""What happens to a batch once it is paid for: progress, exported, fetched, loaded, failed."""
+"""What happens to a batch once it is paid for: progress, exported, fetched, loaded, failed.
+
+All of it is its owner's affair: whoever lost the batch meanwhile is refused with `LeaseLost`.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,11 @@ class Progress:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def answered(self, batch_id: str, status: TaskStatus) -> None:
+    def answered(self, batch_id: str, status: TaskStatus, *, run_id: str) -> None:
         """Count a question, and keep what was said about progress (never the link)."""
         self._asked(
             batch_id,
+            run_id,
             provider_status=status.status[:50],
             provider_total=status.total,
             provider_success=status.success,
@@ -29,28 +33,30 @@ class Progress:
             unknown_since=None,
         )
 
-    def troubled(self, batch_id: str, *, not_before: datetime | None) -> None:
+    def troubled(self, batch_id: str, *, not_before: datetime | None, run_id: str) -> None:
         """Count a question without a useful answer; ``not_before``: how long to leave the provider alone."""
-        self._asked(batch_id, not_before=not_before)
+        self._asked(batch_id, run_id, not_before=not_before)
 
-    def unknown(self, batch_id: str) -> None:
+    def unknown(self, batch_id: str, *, run_id: str) -> None:
         """Count a question to which the provider said that it does not know the task."""
         with self._store.writing() as connection:
             since = func.coalesce(batches.c.unknown_since, self._store.now(connection))
-            self._count(connection, batch_id, unknowns=batches.c.unknowns + 1, unknown_since=since)
+            self._count(connection, batch_id, run_id, unknowns=batches.c.unknowns + 1, unknown_since=since)
 
-    def _asked(self, batch_id: str, **values: object) -> None:
+    def _asked(self, batch_id: str, run_id: str, **values: object) -> None:
         with self._store.writing() as connection:
-            self._count(connection, batch_id, **values)
+            self._count(connection, batch_id, run_id, **values)
 
-    def _count(self, connection: Connection, batch_id: str, **values: object) -> None:
+    def _count(self, connection: Connection, batch_id: str, run_id: str, **values: object) -> None:
+        self._store.state(connection, batch_id, owned_by=run_id)
         connection.execute(
             update(batches).where(batches.c.batch_id == batch_id).values(polls=batches.c.polls + 1, **values)
         )
 
-    def exported(self, batch_id: str, at: datetime) -> None:
+    def exported(self, batch_id: str, at: datetime, *, run_id: str) -> None:
         """Fix the time of the answers, once: the provider's last update, else when first seen."""
         with self._store.writing() as connection:
+            self._store.state(connection, batch_id, owned_by=run_id)
             connection.execute(
                 update(batches)
                 .where(batches.c.batch_id == batch_id, batches.c.exported_at.is_(None))
@@ -59,26 +65,24 @@ class Progress:
 
     def failed(self, batch_id: str, *, why: str, run_id: str) -> None:
         with self._store.writing() as connection:
-            self._store.move(
+            self._store.advance(
                 connection,
                 batch_id,
                 sources=[BatchState.SUBMITTED],
                 to=BatchState.FAILED,
                 why=why,
                 run_id=run_id,
-                owned_by=run_id,
             )
 
     def fetched(self, batch_id: str, *, sha256: str, size: int, checked_at: datetime, run_id: str) -> None:
         with self._store.writing() as connection:
-            self._store.move(
+            self._store.advance(
                 connection,
                 batch_id,
                 sources=[BatchState.SUBMITTED],
                 to=BatchState.FETCHED,
                 why=f"archive of {size:,} bytes stored",
                 run_id=run_id,
-                owned_by=run_id,
                 archive_sha256=sha256,
                 archive_size=size,
                 checked_at=checked_at,
@@ -105,14 +109,13 @@ class Progress:
         self, batch_id: str, source: BatchState, counts: Reconciliation, *, why: str, run_id: str
     ) -> None:
         with self._store.writing() as connection:
-            self._store.move(
+            self._store.advance(
                 connection,
                 batch_id,
                 sources=[source],
                 to=BatchState.LOADED,
                 why=why,
                 run_id=run_id,
-                owned_by=run_id,
                 loaded_at=self._store.now(connection),
                 returned=counts.returned,
                 accepted=counts.accepted,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
 from ekyc_tasks.ledger.records import Run, read
-from ekyc_tasks.ledger.store import Store
+from ekyc_tasks.ledger.store import Store, repeatable
 from ekyc_tasks.ledger.tables import attempts, batches, runs
 from ekyc_tasks.models import BatchState, Outcome
 
@@ -55,6 +55,7 @@ class Runs:
             row = connection.execute(query).one_or_none()
             return None if row is None else read(Run, row)
 
+    @repeatable
     def claimed(self, run_id: str) -> list[str]:
         """Take every unfinished batch that no living run owns; the ids of all that are ours now."""
         with self._store.writing() as connection:
@@ -91,6 +92,37 @@ class Runs:
             ).one_or_none()
             return row is not None and row.lease_until > self._store.now(connection)
 
+    def unsent(self, run_id: str) -> list[str]:
+        """HELD batches whose process woke up and says that it sent nothing are PLANNED; their ids."""
+        why = "the run that was about to upload it slept meanwhile, and sent nothing"
+        newest = (
+            select(attempts.c.outcome)
+            .where(attempts.c.batch_id == batches.c.batch_id)
+            .order_by(attempts.c.started_at.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        held = batches.c.state == BatchState.HELD
+        with self._store.writing() as connection:
+            ids = connection.execute(
+                select(batches.c.batch_id).where(held, newest == Outcome.NOT_SENT)
+            ).scalars()
+            return [
+                batch_id for batch_id in ids.all() if self._planned_again(connection, batch_id, why, run_id)
+            ]
+
+    def _planned_again(self, connection: Connection, batch_id: str, why: str, run_id: str) -> bool:
+        return self._store.move(
+            connection,
+            batch_id,
+            sources=[BatchState.HELD],
+            to=BatchState.PLANNED,
+            why=why,
+            run_id=run_id,
+            owner=None,
+        )
+
+    @repeatable
     def left_behind(self, run_id: str) -> list[str]:
         """SUBMITTING batches of runs that are gone become HELD; their ids."""
         why = "the run that was uploading it is gone, and nobody knows whether the provider took it"

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from ekyc_tasks.errors import ConfigurationError, LeaseLost, LedgerCutOff, LedgerError
-from ekyc_tasks.ledger.engines import database_time, in_words, is_server, make_engine, writer
+from ekyc_tasks.ledger.engines import database_time, in_words, is_server, make_engine, session_lock, writer
 from ekyc_tasks.ledger.tables import batches, events
 from ekyc_tasks.models import BatchState
 
@@ -48,6 +48,12 @@ class Store:
             yield connection
 
     @contextmanager
+    def alone(self, lock: str) -> Iterator[None]:
+        """Among all processes that use this ledger, for long: no transaction is open meanwhile."""
+        with _translated(), session_lock(self.engine, lock):
+            yield
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction, committed at the end, or nothing of it. Writers go one at a time."""
         with _translated(), self._connected() as connection, writer(connection):
@@ -78,9 +84,36 @@ class Store:
     ) -> bool:
         """Compare-and-set of a batch's state, with its event. False when the batch is elsewhere.
 
-        With ``owned_by``, a batch that another run has claimed since is left alone and `LeaseLost` raised:
-        the owner is the fencing token, for a run id is never used twice.
+        With ``owned_by``, a batch that another run has claimed since is left alone and `LeaseLost` raised.
         """
+        state = self.state(connection, batch_id, owned_by=owned_by)
+        if state not in sources:
+            return False
+        connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(state=to, **values))
+        self.record(connection, batch_id, source=state, to=to, why=why, run_id=run_id)
+        return True
+
+    def advance(
+        self,
+        connection: Connection,
+        batch_id: str,
+        *,
+        sources: Collection[BatchState],
+        to: BatchState,
+        why: str,
+        run_id: str,
+        **values: Any,
+    ) -> None:
+        """`move` by the owner, who is refused with `LeaseLost` when the batch is elsewhere by now."""
+        done = self.move(
+            connection, batch_id, sources=sources, to=to, why=why, run_id=run_id, owned_by=run_id, **values
+        )
+        if not done:
+            state = self.state(connection, batch_id)
+            raise LeaseLost(f"Batch {batch_id} is {state} by now; this run leaves it alone.")
+
+    def state(self, connection: Connection, batch_id: str, *, owned_by: str | None = None) -> BatchState:
+        """The owner is the fencing token, for a run id is never used twice."""
         row = connection.execute(
             select(batches.c.state, batches.c.owner).where(batches.c.batch_id == batch_id).with_for_update()
         ).one_or_none()
@@ -88,11 +121,7 @@ class Store:
             raise ConfigurationError(f"There is no batch {batch_id}; `ekyc status` lists them.")
         if owned_by is not None and row.owner != owned_by:
             raise LeaseLost(f"Batch {batch_id} belongs to another run now; this one leaves it alone.")
-        if row.state not in sources:
-            return False
-        connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(state=to, **values))
-        self.record(connection, batch_id, source=row.state, to=to, why=why, run_id=run_id)
-        return True
+        return BatchState(row.state)
 
     def record(
         self,

@@ -10,16 +10,14 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, func, or_, select, update
 
-from ekyc_tasks.errors import LeaseLost, LedgerError, NoMoney
+from ekyc_tasks.errors import LeaseLost, LedgerError
 from ekyc_tasks.ledger.records import Attempt, read
+from ekyc_tasks.ledger.spending import MAY_BE_CHARGED, require_budget, spent
 from ekyc_tasks.ledger.store import Store, repeatable
 from ekyc_tasks.ledger.tables import attempts, batches
 from ekyc_tasks.models import BatchState, Outcome, UploadResult
 from ekyc_tasks.money import Balance, Budget
 
-_MAY_BE_CHARGED = or_(
-    attempts.c.outcome.is_(None), attempts.c.outcome.in_((Outcome.ACCEPTED, Outcome.UNKNOWN))
-)
 _LONGEST_AMOUNT = 50  # characters that a column takes
 
 
@@ -80,7 +78,7 @@ class Uploads:
             if not moved:
                 return None
             now = self._store.now(connection)
-            self._reserve(connection, batch_id, price, budget, run_id=run_id, now=now)
+            require_budget(connection, batch_id, price, budget, run_id=run_id, now=now)
             connection.execute(
                 attempts.insert().values(
                     attempt_id=attempt_id,
@@ -94,6 +92,7 @@ class Uploads:
             )
             return self._attempt(connection, attempt_id)
 
+    @repeatable
     def answered(
         self,
         attempt: Attempt,
@@ -106,26 +105,28 @@ class Uploads:
     ) -> None:
         """Everything but a task id: where the batch goes from SUBMITTING, and what was said.
 
-        What was said is kept as evidence even when the batch is another run's now (`LeaseLost`). What
-        leads to HELD has an unknown outcome by that, a 500 too, and counts as spent from then on.
+        What was said is kept as evidence even when somebody else has taken or held the batch meanwhile
+        (`LeaseLost`). What leads to HELD has an unknown outcome by that, a 500 too, and counts as spent.
         """
         errors = 1 if result.outcome is Outcome.SERVER_ERROR else 0
         if to is BatchState.HELD:
             result = replace(result, outcome=Outcome.UNKNOWN)
         lost: LeaseLost | None = None
         with self._store.writing() as connection:
-            if self._attempt_row(connection, attempt.attempt_id).task_id is None:
+            row = self._attempt_row(connection, attempt.attempt_id)
+            if row.ended_at is not None and row.outcome == result.outcome:  # told before
+                return
+            if row.task_id is None:
                 self._end(connection, attempt.attempt_id, result)
                 self._look(connection, attempt.attempt_id, balance)
             try:
-                self._store.move(
+                self._store.advance(
                     connection,
                     attempt.batch_id,
                     sources=[BatchState.SUBMITTING],
                     to=to,
                     why=why,
                     run_id=attempt.run_id,
-                    owned_by=attempt.run_id,
                     not_before=not_before,
                     server_errors=batches.c.server_errors + errors,
                 )
@@ -134,6 +135,7 @@ class Uploads:
         if lost is not None:
             raise lost
 
+    @repeatable
     def accepted(self, attempt_id: str, result: UploadResult, *, run_id: str | None) -> BatchState:
         """A task id, now or late: always stored; the batch is SUBMITTED unless it has gone another way."""
         with self._store.writing() as connection:
@@ -186,7 +188,7 @@ class Uploads:
         """Other attempts that may have moved the balance between the two looks at it."""
         query = (
             select(func.count())
-            .where(attempts.c.attempt_id != attempt.attempt_id, _MAY_BE_CHARGED)
+            .where(attempts.c.attempt_id != attempt.attempt_id, MAY_BE_CHARGED)
             .where(or_(attempts.c.ended_at.is_(None), attempts.c.ended_at >= attempt.started_at))
             .where(attempts.c.started_at <= (attempt.looked_at or attempt.started_at))
         )
@@ -218,49 +220,18 @@ class Uploads:
             select(func.coalesce(func.sum(batches.c.numbers), 0))
             .select_from(attempts)
             .join(batches)
-            .where(attempts.c.run_id == run_id, _MAY_BE_CHARGED)
+            .where(attempts.c.run_id == run_id, MAY_BE_CHARGED)
         )
         with self._store.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
     def spent(self, *, since: datetime | None = None, run_id: str | None = None) -> Decimal:
         with self._store.reading() as connection:
-            return self._spent(connection, since=since, run_id=run_id)
+            return spent(connection, since=since, run_id=run_id)
 
     def _attempt(self, connection: Connection, attempt_id: str) -> Attempt | None:
         row = connection.execute(select(attempts).where(attempts.c.attempt_id == attempt_id)).one_or_none()
         return None if row is None else read(Attempt, row)
-
-    def _reserve(
-        self,
-        connection: Connection,
-        batch_id: str,
-        price: Decimal | None,
-        budget: Budget,
-        *,
-        run_id: str,
-        now: datetime,
-    ) -> None:
-        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        why = budget.exceeded(
-            price,
-            run=self._spent(connection, run_id=run_id),
-            day=self._spent(connection, since=day),
-            month=self._spent(connection, since=day.replace(day=1)),
-        )
-        if why is not None:
-            raise NoMoney(f"Batch {batch_id} stays planned: {why}. Raise the budget or wait.")
-
-    def _spent(
-        self, connection: Connection, *, since: datetime | None = None, run_id: str | None = None
-    ) -> Decimal:
-        """Prices of all attempts that were charged or may have been."""
-        query = select(func.coalesce(func.sum(attempts.c.price), 0)).where(_MAY_BE_CHARGED)
-        if since is not None:
-            query = query.where(attempts.c.started_at >= since)
-        if run_id is not None:
-            query = query.where(attempts.c.run_id == run_id)
-        return Decimal(connection.execute(query).scalar_one())
 
     def _look(self, connection: Connection, attempt_id: str, balance: Balance | None) -> None:
         if balance is None:
@@ -291,9 +262,7 @@ class Uploads:
 
     def _attempt_row(self, connection: Connection, attempt_id: str) -> Any:
         row = connection.execute(
-            select(attempts.c.batch_id, attempts.c.task_id, batches.c.state)
-            .join(batches)
-            .where(attempts.c.attempt_id == attempt_id)
+            select(attempts, batches.c.state).join(batches).where(attempts.c.attempt_id == attempt_id)
         ).one_or_none()
         if row is None:
             raise LedgerError(

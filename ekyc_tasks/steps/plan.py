@@ -68,7 +68,7 @@ class Planner:
         self._unreadable: list[str] = []
 
     def run(self, arrivals: Sequence[Arrival]) -> Plan:
-        with locked(self._folder.planning_lock):
+        with locked(self._folder.planning_lock), self._ledger.plans.turn(self._run_id):
             sweep(self._folder, self._ledger.plans.batch_ids())
             healed = heal(self._policy.task_type, ledger=self._ledger, run_id=self._run_id)
             self._take_apart()

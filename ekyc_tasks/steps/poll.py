@@ -51,10 +51,10 @@ async def poll(
             if batch.not_before > until:
                 return False
             await sleep_until(clock, batch.not_before)
-        look = await _look(batch, provider, ledger, look, clock)
+        look = await _look(batch, provider, ledger, look, clock, run_id=run_id)
         batch = ledger.history.batch(batch_id)
         if look.status is not None and look.status.is_exported:
-            ledger.progress.exported(batch_id, clock.now())
+            ledger.progress.exported(batch_id, clock.now(), run_id=run_id)
             return True
         if (why := _given_up(batch, look, grace, clock)) is not None:
             ledger.progress.failed(batch_id, why=why, run_id=run_id)
@@ -66,20 +66,22 @@ async def poll(
             await clock.sleep(min(_delay(batch, look, cadence, clock), remaining))
 
 
-async def _look(batch: Batch, provider: Provider, ledger: Ledger, before: _Look, clock: Clock) -> _Look:
+async def _look(
+    batch: Batch, provider: Provider, ledger: Ledger, before: _Look, clock: Clock, *, run_id: str
+) -> _Look:
     try:
         status = await provider.task(batch.task_id or "")
     except TaskUnknown as trouble:
-        ledger.progress.unknown(batch.batch_id)
+        ledger.progress.unknown(batch.batch_id, run_id=run_id)
         return _Look(trouble=trouble, troubles=before.troubles + 1)
     except ProviderTrouble as trouble:
         pause = trouble.retry_after
         not_before = None if pause is None else clock.now() + timedelta(seconds=pause)
-        ledger.progress.troubled(batch.batch_id, not_before=not_before)
+        ledger.progress.troubled(batch.batch_id, not_before=not_before, run_id=run_id)
         return _Look(trouble=trouble, troubles=before.troubles + 1)
     if status.user_id is not None:
         ledger.facts.belongs_to_user(status.user_id)
-    ledger.progress.answered(batch.batch_id, status)
+    ledger.progress.answered(batch.batch_id, status, run_id=run_id)
     return _Look(status=status)
 
 

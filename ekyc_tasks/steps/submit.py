@@ -19,7 +19,6 @@ from ekyc_tasks.disk import discard, sha256_of
 from ekyc_tasks.errors import (
     AccessDenied,
     InputError,
-    LeaseLost,
     LedgerError,
     NoMoney,
     NotAccepted,
@@ -167,8 +166,13 @@ async def _upload(
     folder: DataFolder,
     policy: UploadPolicy,
 ) -> UploadResult:
-    if not ledger.runs.still_owns(attempt.run_id, batch.batch_id):
-        raise LeaseLost(f"Batch {batch.batch_id} was not uploaded: this run slept longer than its lease.")
+    try:
+        seconds_left = (attempt.deadline - ledger.now()).total_seconds()
+        is_ours = ledger.runs.still_owns(attempt.run_id, batch.batch_id)
+    except LedgerError:
+        return UploadResult(Outcome.NOT_SENT, "the ledger was away right before the upload; nothing was sent")
+    if seconds_left <= 0 or not is_ours:
+        return UploadResult(Outcome.NOT_SENT, "this run slept longer than its lease, and sent nothing")
     file = folder.batch_file(batch.batch_id)
     try:
         with file.open("rb") as numbers:
@@ -176,7 +180,7 @@ async def _upload(
                 numbers,
                 name=file.name,
                 task_type=batch.task_type,
-                deadline=policy.deadline.total_seconds(),
+                deadline=seconds_left,
             )
     except BaseException:  # a cancelled run: bytes may be on their way, so nobody knows; the cause goes on
         result = UploadResult(Outcome.UNKNOWN, "the run was interrupted during the upload")

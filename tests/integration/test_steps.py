@@ -343,11 +343,60 @@ def test_batch_of_another_run_is_left_alone(bench):
 def test_run_that_slept_longer_than_its_lease_sends_nothing(bench):
     bench.clock.advance(10 * 24 * 3600)
     with beside(bench, charges=0):
-        with pytest.raises(LeaseLost):
+        with pytest.raises(NotAccepted, match="slept longer than its lease"):
             bench.submit()
         assert bench.uploads == 0
-    assert bench.ledger.runs.left_behind("run-2") == [BATCH]
-    assert bench.state is HELD
+    assert (bench.state, [attempt.outcome for attempt in bench.attempts]) == (PLANNED, [Outcome.NOT_SENT])
+
+
+def sleeping(bench, monkeypatch, then):
+    """Right before the lease is looked at again, ``then`` happens."""
+    still_owns = bench.ledger.runs.still_owns
+
+    def asked(run_id, batch_id):
+        then()
+        return still_owns(run_id, batch_id)
+
+    monkeypatch.setattr(bench.ledger.runs, "still_owns", asked)
+
+
+def test_run_that_slept_while_another_held_its_batch_leaves_evidence_only(bench, monkeypatch):
+    def another_run():
+        bench.clock.advance(10 * 24 * 3600)
+        bench.ledger.runs.opened("run-2", host="there", lease=HOUR)
+        assert bench.ledger.runs.left_behind("run-2") == [BATCH]
+
+    sleeping(bench, monkeypatch, another_run)
+    with beside(bench, charges=0):
+        with pytest.raises(LeaseLost, match="held by now"):
+            bench.submit()
+        assert bench.uploads == 0
+    assert (bench.state, [attempt.outcome for attempt in bench.attempts]) == (HELD, [Outcome.NOT_SENT])
+    assert bench.ledger.runs.unsent("run-2") == [BATCH]
+    assert bench.state is PLANNED
+
+
+def test_run_that_slept_past_the_deadline_of_its_upload_sends_nothing(bench, monkeypatch):
+    """Whoever resubmits after the deadline may rely on it, be the lease renewed or not."""
+    now = bench.ledger.now
+    monkeypatch.setattr(bench.ledger, "now", lambda: now() + timedelta(seconds=6))
+    with beside(bench, charges=0):
+        with pytest.raises(NotAccepted):
+            bench.submit(deadline=5)
+        assert bench.uploads == 0
+    assert bench.state is PLANNED
+
+
+def test_ledger_that_is_away_right_before_the_upload_sends_nothing(bench, monkeypatch):
+    def away():
+        raise LedgerError("The ledger cannot be used (gone).")
+
+    sleeping(bench, monkeypatch, away)
+    with beside(bench, charges=0):
+        with pytest.raises(NotAccepted, match="the ledger was away"):
+            bench.submit()
+        assert bench.uploads == 0
+    assert (bench.state, [attempt.outcome for attempt in bench.attempts]) == (PLANNED, [Outcome.NOT_SENT])
 
 
 # ---------------------------------------------------------------- submit: cancelled
