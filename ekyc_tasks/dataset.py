@@ -7,11 +7,11 @@ they arrive in.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import polars as pl
 import pyarrow as pa
@@ -28,6 +28,7 @@ __all__ = [
     "private_dir",
     "publish",
     "quarantine_path",
+    "read_rows",
     "reasons",
     "withdraw",
 ]
@@ -158,6 +159,15 @@ def _begins_with(words: pa.Array, chunk: pa.Array) -> bool:
     if not pa.types.is_dictionary(chunk.type):
         return False
     return bool(words.slice(0, len(chunk.dictionary)).equals(chunk.dictionary))
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+    """The rows of one batch, a row group at a time; none when somebody has moved them away."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for rows in pq.ParquetFile(file).iter_batches(ROW_GROUP_ROWS, columns=columns):
+            yield cast(pl.DataFrame, pl.from_arrow(rows))
 
 
 def withdraw(final: Path) -> None:

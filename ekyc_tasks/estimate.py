@@ -62,6 +62,7 @@ def plan_policy(settings: Settings, *, limit: int | None = None, recheck: bool =
         max_hold_back=settings.max_hold_back,
         send_rest=settings.small_rest == "send",
         fresh_for=settings.fresh_for,
+        fresh_for_undetermined=settings.fresh_for_undetermined,
         recheck=recheck,
         default_region=settings.default_region,
         number_column=settings.number_column,

@@ -34,6 +34,10 @@ class Claims:
         self._claims[places[self._claims[places] == _NOBODY]] = self._claimants
         self._claimants += 1
 
+    def concern(self, others: Keys) -> bool:
+        """Whether any of them is in the pool at all."""
+        return len(places_in(self._keys, others)) > 0
+
     def of(self, keys: Keys) -> npt.NDArray[np.int32]:
         """The claimant of each of these keys of the pool; -1: nobody."""
         return self._claims[np.searchsorted(self._keys, keys)]

@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     fresh_for: Duration = Field(
         timedelta(days=30), description="numbers bought since then are known; 0: always ask"
     )
+    fresh_for_undetermined: Duration | None = Field(
+        None, description="the same for numbers that got neither yes nor no; default: `EKYC_FRESH_FOR`"
+    )
     default_region: Annotated[str, AfterValidator(_region)] | None = Field(
         None, description="country of numbers written without their calling code, such as `CH`"
     )

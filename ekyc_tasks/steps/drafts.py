@@ -6,24 +6,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import polars as pl
+
+from ekyc_tasks.dataset import dataset_path, read_rows
 from ekyc_tasks.fates import Claims, Sorting, Verdict, carry, pooled
 from ekyc_tasks.folders import DataFolder
-from ekyc_tasks.keys import Keys
+from ekyc_tasks.keys import KeyBuffer, Keys
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger, Link
 from ekyc_tasks.ledger.plans import BLOCKING
 from ekyc_tasks.models import Fate
 from ekyc_tasks.packing import pack
 from ekyc_tasks.sent import keys_of_batch
 from ekyc_tasks.steps.taking import Taken, keys_of_list
+from ekyc_tasks.task_types import task_type
 
 
 @dataclass(frozen=True, slots=True)
 class PlanPolicy:
     """How numbers become batches.
 
-    ``first`` bounds the first batch (a careful first run). ``send_rest``: too few numbers go when they have
-    waited for ``max_hold_back``; otherwise they wait on, and are reported. ``recheck``: what landed is asked
-    again, however fresh the answers are; numbers on their way still are not.
+    ``first`` bounds the first batch (a careful first run). ``fresh_for_undetermined``: numbers that were
+    answered with neither yes nor no are known for so long only. ``send_rest``: too few numbers go when
+    they have waited for ``max_hold_back``; otherwise they wait on, and are reported. ``recheck``: what
+    landed is asked again, however fresh the answers are; numbers on their way still are not.
     """
 
     task_type: str
@@ -32,6 +37,7 @@ class PlanPolicy:
     max_hold_back: timedelta = timedelta(hours=1)
     send_rest: bool = True
     fresh_for: timedelta = timedelta(days=30)
+    fresh_for_undetermined: timedelta | None = None
     recheck: bool = False
     default_region: str | None = None
     number_column: str | None = None
@@ -147,8 +153,12 @@ def _settle_asked(
     sinces = [_since(each, policy) for each in taken]
     asked = ledger.plans.asked(policy.task_type, since=min(filter(None, sinces), default=None))
     claims = Claims(pooled([sorting.left for sorting in sortings]).keys)
+    stale = _stale_when_undetermined(taken, policy)
     for batch in asked:
-        claims.add(keys_of_batch(folder, batch.batch_id, numbers=batch.numbers))
+        keys = keys_of_batch(folder, batch.batch_id, numbers=batch.numbers)
+        if stale and _is_bought_before(batch, stale) and claims.concern(keys):
+            keys = _determined(batch, keys, folder)
+        claims.add(keys)
     refused = keys_of_list(folder.do_not_send, reading=policy)
     for sorting, since in zip(sortings, sinces, strict=True):
         sorting.settle_claimed(claims, [_verdict(batch, since) for batch in asked])
@@ -180,6 +190,31 @@ def _since(each: Taken, policy: PlanPolicy) -> datetime | None:
     if each.is_again:
         return each.file.planned_at - policy.fresh_for
     return each.file.planned_at - policy.fresh_for if policy.fresh_for and not policy.recheck else None
+
+
+def _stale_when_undetermined(taken: Sequence[Taken], policy: PlanPolicy) -> datetime | None:
+    """Numbers that were bought before then, and got neither yes nor no, may be asked again."""
+    if policy.fresh_for_undetermined is None:
+        return None
+    return min(each.file.planned_at for each in taken) - policy.fresh_for_undetermined
+
+
+def _is_bought_before(batch: Batch, moment: datetime) -> bool:
+    return batch.state not in BLOCKING and batch.submitted_at is not None and batch.submitted_at < moment
+
+
+def _determined(batch: Batch, keys: Keys, folder: DataFolder) -> Keys:
+    """Those of a loaded batch that got an answer; all of them when the answers are not there any more."""
+    if batch.checked_at is None:
+        return keys
+    path = dataset_path(folder.warehouse, batch.task_type, batch.checked_at, batch.batch_id)
+    if not path.exists():
+        return keys
+    verdict = task_type(batch.task_type).verdict_column
+    found = KeyBuffer()
+    for rows in read_rows(path, ["number", verdict]):
+        found.add(rows.filter(pl.col(verdict).is_not_null())["number"].cast(pl.Int64).to_numpy())
+    return found.sorted()
 
 
 def _verdict(batch: Batch, since: datetime | None) -> Verdict | None:

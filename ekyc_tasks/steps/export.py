@@ -9,14 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow.parquet as pq
 
-from ekyc_tasks.dataset import dataset_path
+from ekyc_tasks.dataset import dataset_path, read_rows
 from ekyc_tasks.disk import publish, sha256_of, staged
 from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.export import WRITERS
@@ -174,15 +172,10 @@ class _Answers:
             yield self._closed(wanted.filter(is_ours), places[is_ours], state)
 
     def _rows(self, batch: Batch) -> Iterator[pl.DataFrame]:
-        """A batch's rows in the dataset; none when somebody has moved them away."""
         if batch.checked_at is None:
             return
         path = dataset_path(self._folder.warehouse, batch.task_type, batch.checked_at, batch.batch_id)
-        if not path.exists():
-            return
-        with path.open("rb") as file:
-            for rows in pq.ParquetFile(file).iter_batches(_CHUNK):
-                yield cast(pl.DataFrame, pl.from_arrow(rows))
+        yield from read_rows(path)
 
     def _without(self, places: Places, state: str, batch_id: str | None) -> Iterator[pl.DataFrame]:
         """Rows that say no more than how a number stands."""

@@ -244,3 +244,32 @@ def test_the_command(office, tmp_path, monkeypatch):
     assert json.loads(done.stdout) == {"path": str(to), "name": "a.txt", "states": {"planned": 2}}
     assert ("a.txt.tg_avatar.csv" in shown, A[1:] in shown) == (True, False)
     assert len(to.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("days", "shorter", "asked_again"),
+    [(5, None, []), (5, 7, []), (5, 3, [B, C]), (31, 3, [A, B, C])],
+)
+def test_numbers_without_a_yes_or_no_are_asked_again_sooner(office, days, shorter, asked_again):
+    """B came back with neither, C did not come back at all."""
+    office.load(office.plan("a.txt", A, B, C), {A: True, B: None})
+    office.clock.advance(timedelta(days=days).total_seconds())
+    policy = PlanPolicy(
+        task_type="tg_avatar",
+        batch_size=1000,
+        fresh_for_undetermined=None if shorter is None else timedelta(days=shorter),
+    )
+
+    batch = office.plan("b.txt", A, B, C, policy=policy)
+
+    assert (office.folder.batch_file(batch).read_text().split() if batch else []) == asked_again
+
+
+def test_without_the_answers_at_hand_nothing_counts_as_undetermined(office):
+    office.load(office.plan("a.txt", A, B), {A: True, B: None})
+    for path in office.folder.warehouse.rglob("*.parquet"):
+        path.unlink()
+    office.clock.advance(timedelta(days=5).total_seconds())
+    policy = PlanPolicy(task_type="tg_avatar", batch_size=1000, fresh_for_undetermined=timedelta(days=3))
+
+    assert office.plan("b.txt", A, B, policy=policy) is None
