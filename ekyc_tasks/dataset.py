@@ -98,11 +98,10 @@ class ParquetFile:
     def add(self, frame: pl.DataFrame) -> None:
         if not frame.height:
             return
-        # a copy: views would keep the whole block of a few rows in memory
-        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._waiting.append(table)
-        self._waiting_rows += table.num_rows
-        self.rows += table.num_rows
+        arrays = [_array(series) for series in frame.select(self._schema.names)]
+        self._waiting.append(pa.Table.from_arrays(arrays, names=self._schema.names))
+        self._waiting_rows += frame.height
+        self.rows += frame.height
         while self._waiting_rows >= ROW_GROUP_ROWS:
             self._write(ROW_GROUP_ROWS)
 
@@ -135,10 +134,21 @@ class ParquetFile:
             self._writer.close()
 
 
+def _array(series: pl.Series) -> pa.Array:
+    """In Arrow, with texts as plain strings; a Categorical keeps its codes and is not copied."""
+    if isinstance(series.dtype, pl.Categorical):
+        places = series.to_physical().rechunk().to_arrow().view(pa.int32())
+        words = pa.array(list(series.dtype.categories), pa.string())
+        return pa.DictionaryArray.from_arrays(places, words, safe=False)  # safe: every place is looked at
+    # a copy: views would keep the whole block of a few rows in memory
+    array = series.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return array.cast(pa.string()) if pa.types.is_large_string(array.type) else array
+
+
 def _column(chunks: list[pa.Array], kind: pa.DataType) -> pa.ChunkedArray:
     if pa.types.is_dictionary(kind):
-        return pa.chunked_array([_with_one_dictionary(chunks, kind.value_type)])
-    return pa.chunked_array(chunks).cast(kind)
+        return pa.chunked_array([_with_one_dictionary(chunks, kind)])
+    return pa.chunked_array([chunk.cast(kind) for chunk in chunks])
 
 
 def _with_one_dictionary(chunks: list[pa.Array], kind: pa.DataType) -> pa.Array:
@@ -148,11 +158,11 @@ def _with_one_dictionary(chunks: list[pa.Array], kind: pa.DataType) -> pa.Array:
     """
     words = chunks[-1].dictionary if pa.types.is_dictionary(chunks[-1].type) else None
     if words is None or not all(_begins_with(words, chunk) for chunk in chunks):
-        return pa.chunked_array([chunk.cast(kind) for chunk in chunks]).combine_chunks().dictionary_encode()
-    places = pa.concat_arrays([chunk.indices for chunk in chunks]).cast(pa.int32())
+        texts = pa.chunked_array([chunk.cast(kind.value_type) for chunk in chunks])
+        return texts.combine_chunks().dictionary_encode()
+    places = pa.concat_arrays([chunk.indices for chunk in chunks])
     used = pc.max(places).as_py()
-    words = words.slice(0, 0 if used is None else used + 1).cast(kind)
-    return pa.DictionaryArray.from_arrays(places, words)
+    return pa.DictionaryArray.from_arrays(places, words[: 0 if used is None else used + 1], safe=False)
 
 
 def _begins_with(words: pa.Array, chunk: pa.Array) -> bool:

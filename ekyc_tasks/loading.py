@@ -173,9 +173,10 @@ def _submitted(numbers: Path) -> Int64Array:
 
 def _lines(data: bytes) -> pl.Series:
     """The lines that are not blank, as text; what is no text is no number either."""
+    plain = data if data.isascii() and b"\0" not in data else b"?\n"
     try:
         frame = pl.read_csv(
-            data.decode("ascii", "replace").replace("\0", "?").encode(),
+            plain,
             has_header=False,
             schema={"number": pl.String},
             separator="\0",  # in no line
@@ -183,7 +184,9 @@ def _lines(data: bytes) -> pl.Series:
         )
     except pl.exceptions.NoDataError:
         return pl.Series("number", [], dtype=pl.String)
-    return frame.to_series().str.strip_chars().replace("", None).drop_nulls()
+    lines = frame.to_series().drop_nulls()
+    is_blank = lines.str.len_bytes() < SHORTEST_LINE - 1
+    return lines.filter(~(is_blank & (lines.str.strip_chars() == ""))) if is_blank.any() else lines
 
 
 # --- the stream -----------------------------------------------------------------------------------------

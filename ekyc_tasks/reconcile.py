@@ -16,6 +16,8 @@ from ekyc_tasks.normalize import UNREADABLE
 
 Codes = npt.NDArray[np.uint8]
 
+_AT_A_TIME = 1 << 10
+
 
 class RowFate(IntEnum):
     """What becomes of a returned row; all but the first are quarantined."""
@@ -48,12 +50,12 @@ class Reconciler:
         return fates
 
     def _fates(self, keys: Int64Array) -> Codes:
-        """The same for sorted keys, which are looked up in memory that is at hand: three times faster."""
+        """The same for sorted keys."""
         fates = np.full(len(keys), RowFate.UNEXPECTED, dtype=np.uint8)
         fates[keys == UNREADABLE] = RowFate.UNREADABLE
         if not len(self._submitted):
             return fates
-        places = np.searchsorted(self._submitted, keys)
+        places = _places(self._submitted, keys)
         places.clip(max=len(self._submitted) - 1, out=places)
         is_submitted = self._submitted[places] == keys
         is_repeat = self._is_answered[places]
@@ -83,6 +85,18 @@ class Reconciler:
             missing=int(np.count_nonzero(~self._is_answered)),
             cell_issues=cell_issues,
         )
+
+
+def _places(submitted: Int64Array, keys: Int64Array) -> npt.NDArray[np.intp]:
+    """`numpy.searchsorted` for keys that are sorted too: some at a time, in memory that is at hand."""
+    starts = range(0, len(keys), _AT_A_TIME)
+    edges = [*np.searchsorted(submitted, keys[::_AT_A_TIME]).tolist(), len(submitted)]
+    places = np.empty(len(keys), dtype=np.intp)
+    for start, first, last in zip(starts, edges, edges[1:], strict=False):
+        some = slice(start, start + _AT_A_TIME)
+        places[some] = np.searchsorted(submitted[first:last], keys[some])
+        places[some] += first
+    return places
 
 
 def _first_come_first(keys: Int64Array) -> npt.NDArray[np.intp]:

@@ -28,6 +28,7 @@ MAX_LINE_BYTES = 16 << 20
 # A quoted cell may hold newlines; beyond so many lines the opening quote is taken for a stray one.
 MAX_ROW_LINES = 100
 
+_CACHED = 1 << 18  # what a processor has at hand
 _NEWLINE, _QUOTE = ord("\n"), ord('"')
 
 
@@ -64,22 +65,33 @@ def _utf8(member: Member, form: TextForm) -> Iterator[bytes]:
 
 def _cut(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
     """Pieces of about `BLOCK_BYTES` that end where a row ends, the last with a newline if it had none."""
-    held, held_bytes = [], 0
+    held: list[bytes] = []
+    held_bytes = 0
     for chunk in chunks:
         held.append(chunk)
         held_bytes += len(chunk)
         if held_bytes < BLOCK_BYTES:
             continue
-        data = b"".join(held)
-        end = _last_row_end(data)
-        if not end and held_bytes > MAX_LINE_BYTES:
+        piece, rest = _split(held)
+        if piece:
+            yield piece
+        elif held_bytes > MAX_LINE_BYTES:
             raise ArchiveError(f"{name} has a line of more than {MAX_LINE_BYTES:,} bytes: it is no table")
-        if end:
-            yield data[:end]
-        held, held_bytes = [data[end:]], held_bytes - end
-    rest = b"".join(held)
-    if rest:
-        yield rest if rest.endswith(b"\n") else rest + b"\n"
+        held, held_bytes = [rest], len(rest)
+    piece = b"".join(held)
+    if piece:
+        yield piece if piece.endswith(b"\n") else piece + b"\n"
+
+
+def _split(chunks: list[bytes]) -> tuple[bytes, bytes]:
+    """Whole rows, and the beginning of the next."""
+    last = chunks[-1]
+    end = last.rfind(b"\n") + 1
+    if end and not any(b'"' in chunk for chunk in chunks):  # copies once what is copied twice below
+        return b"".join((*chunks[:-1], last[:end])), last[end:]
+    data = b"".join(chunks)
+    end = _last_row_end(data)
+    return data[:end], data[end:]
 
 
 def _last_row_end(data: bytes) -> int:
@@ -104,7 +116,9 @@ def _without_lines(data: bytes, count: int) -> bytes:
 
 def _count(data: bytes, sign: int) -> int:
     """Five times as fast as ``data.count`` for signs that are frequent."""
-    return int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == sign))
+    signs = np.frombuffer(data, dtype=np.uint8)
+    parts = (signs[start : start + _CACHED] for start in range(0, len(signs), _CACHED))
+    return sum(int(np.count_nonzero(part == sign)) for part in parts)
 
 
 # --- whole rows → cells ---------------------------------------------------------------------------------

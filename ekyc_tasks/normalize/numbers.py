@@ -19,6 +19,7 @@ UNREADABLE = 0
 _MIN_DIGITS, _MAX_DIGITS = 6, 15
 _SMALLEST_KEY, _KEY_LIMIT = 10 ** (_MIN_DIGITS - 1), 10**_MAX_DIGITS
 _FULL_DECIMALS = 8
+_POWER = r"^([1-9])[.,]([0-9]{1,14})[eE]\+?([0-9]{1,2})$"
 # Spaces, brackets, quotes, and marks that nobody sees. Named one by one: whole classes take ms to compile.
 _DECORATION = r"""[\s()'"=\x{ad}\x{61c}\x{180e}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{206f}\x{feff}]"""
 
@@ -47,15 +48,14 @@ def is_number(text: str) -> bool:
 
 def _untidy_keys(text: pl.Series) -> pl.Series:
     """What spreadsheets and people make of numbers: spaces, brackets, ``00``, floats, powers of ten."""
-    tidy = (
-        pl.col(text.name)
-        .str.replace_all(_DECORATION, "")
-        .str.replace_all(r"([0-9])-", "${1}")
-        .str.replace(r"^\+?00", "")
+    name = pl.col(text.name)
+    tidy = text.to_frame().select(
+        name.str.replace_all(_DECORATION, "").str.replace_all(r"([0-9])-", "${1}").str.replace(r"^\+?00", "")
     )
-    whole = tidy.str.extract(r"^\+?([1-9][0-9]{5,14})(?:[.,]0+)?$").cast(pl.Int64)
-    key = pl.coalesce(whole, _power_of_ten(tidy))
-    return text.to_frame().select(pl.when(_is_in_range(key)).then(key)).to_series()
+    key = name.str.extract(r"^\+?([1-9][0-9]{5,14})(?:[.,]0+)?$").cast(pl.Int64)
+    if tidy.select(name.str.contains(_POWER)).to_series().any():
+        key = pl.coalesce(key, _power_of_ten(name))
+    return tidy.select(pl.when(_is_in_range(key)).then(key)).to_series()
 
 
 def _is_in_range(key: pl.Expr) -> pl.Expr:
@@ -67,7 +67,7 @@ def _power_of_ten(text: pl.Expr) -> pl.Expr:
 
     Who writes a number in full leaves out its trailing zeros, so eight decimals are taken for all of them.
     """
-    parts = text.str.extract_groups(r"^([1-9])[.,]([0-9]{1,14})[eE]\+?([0-9]{1,2})$")
+    parts = text.str.extract_groups(_POWER)
     shown, power = parts.struct.field("2"), parts.struct.field("3").cast(pl.Int64)
     decimals = shown.str.strip_chars_end("0")
     lost = power - decimals.str.len_chars().cast(pl.Int64)

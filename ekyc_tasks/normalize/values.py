@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from ekyc_tasks.task_types.base import Field
-
-Codes = npt.NDArray[np.uint32]
 
 IS_BAD = "__is_bad"
 MAX_REMEMBERED = 10_000
 
 # Documented and seen: they mean "not determined", which is not "no".
 _NOT_DETERMINED = ("", "n/a", "unknown", "null", "-")
-_EMPTY, _UNKNOWN = 0, 2**32 - 1
+_UNKNOWN = 2**32 - 1
 
 
 class FieldReader:
@@ -37,46 +34,49 @@ class FieldReader:
         """The dataset columns of this field, and `IS_BAD`: whether a text breaks the contract."""
         if isinstance(text.dtype, pl.Categorical):
             places = self._places(text)
-            return self._values[places]
+            values = self._values.select(pl.all().gather(places))
+            return values.with_columns(pl.col(IS_BAD).fill_null(False))
         values = self._read(text)
         self._watch(values)
         return values
 
     def _forget(self) -> None:
         self._words = pl.Categorical(pl.Categories.random())
-        self._values = self._encoded(self._read(pl.Series("text", [""])))
-        self._place_of = {"": _EMPTY}
+        self._values = self._encoded(self._read(pl.Series("text", [], dtype=pl.String)))
+        self._place_of: dict[str, int] = {}
         self._read_as: pl.DataType | None = None
 
-    def _places(self, text: pl.Series) -> Codes:
-        """Where in ``_values`` each text has its values; shape (rows,)."""
+    def _places(self, text: pl.Series) -> pl.Series:
+        """Where in ``_values`` each text has its values; null for an empty cell, which has none."""
         if len(self._place_of) > MAX_REMEMBERED:
             self._forget()
         if text.dtype != self._read_as:  # another table, which has codes of its own
             self._read_as = text.dtype
-            self._places_of_codes = np.array([_EMPTY], dtype=np.uint32)
-        codes = (text.to_physical() + 1).fill_null(0).to_numpy()
-        self._make_room(int(codes.max(initial=0)) + 1)
-        places: Codes = self._places_of_codes[codes]
-        if (places == _UNKNOWN).any():
-            self._learn(text, codes, np.flatnonzero(places == _UNKNOWN))
-            places = self._places_of_codes[codes]
+            self._places_of_codes = pl.Series([], dtype=pl.UInt32)
+        codes = text.to_physical()
+        self._make_room(codes)
+        places = self._places_of_codes.gather(codes)
+        if places.max() == _UNKNOWN:
+            self._learn(text, codes, (places == _UNKNOWN).arg_true())
+            places = self._places_of_codes.gather(codes)
         return places
 
-    def _make_room(self, codes: int) -> None:
-        more = max(0, codes - len(self._places_of_codes))
-        self._places_of_codes = np.pad(self._places_of_codes, (0, more), constant_values=_UNKNOWN)
+    def _make_room(self, codes: pl.Series) -> None:
+        highest = cast("int | None", codes.max())
+        missing = 0 if highest is None else highest + 1 - len(self._places_of_codes)
+        if missing > 0:
+            self._places_of_codes = self._places_of_codes.extend_constant(_UNKNOWN, missing)
 
-    def _learn(self, text: pl.Series, codes: Codes, rows: npt.NDArray[np.intp]) -> None:
-        _, firsts = np.unique(codes[rows], return_index=True)
-        rows = rows[np.sort(firsts)]
-        texts = text[rows].cast(pl.String).to_list()
+    def _learn(self, text: pl.Series, codes: pl.Series, rows: pl.Series) -> None:
+        """Read the texts that are new in these rows, in their order."""
+        firsts = rows.gather(codes.gather(rows).arg_unique().sort())
+        texts = text.gather(firsts).cast(pl.String).to_list()
         new = [each for each in texts if each not in self._place_of]
         self._place_of |= {each: len(self._place_of) + at for at, each in enumerate(new)}
         values = self._read(pl.Series("text", new, dtype=pl.String))
         self._watch(values)
         self._values = pl.concat([self._values, self._encoded(values)])
-        self._places_of_codes[codes[rows]] = [self._place_of[each] for each in texts]
+        self._places_of_codes.scatter(codes.gather(firsts), [self._place_of[each] for each in texts])
 
     def _encoded(self, values: pl.DataFrame) -> pl.DataFrame:
         return values.cast({pl.String: self._words})

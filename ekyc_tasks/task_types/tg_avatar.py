@@ -18,7 +18,7 @@ class TgAvatar(dy.Schema):
     number = base.number_column()
     calling_code = base.calling_code_column()
     telegram = dy.Bool(nullable=True)
-    avatar = dy.String(nullable=True, regex=r"(?i)^https?://[^\s/?#]+\S*$")
+    avatar = dy.String(nullable=True, regex=r"(?i)^https?://[^\s/?#]\S*$")
     age_min = dy.Int32(nullable=True, min=0, max=120, metadata=base.FEW_VALUES)
     age_max = dy.Int32(nullable=True, min=0, max=120, metadata=base.FEW_VALUES)
     gender = dy.String(nullable=True, check=lambda text: text.is_in(GENDERS), metadata=base.FEW_VALUES)
