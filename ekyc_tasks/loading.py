@@ -294,6 +294,11 @@ def _accounts(stream: _Stream, accepted: int) -> Reconciliation:
     )
     if contradiction := counts.contradiction():
         raise LoadFailed(f"its accounts do not add up ({contradiction})")
+    if counts.is_foreign:
+        raise LoadFailed(
+            f"none of its {counts.returned:,} rows is about a number that was sent: "
+            "it may be another task's result, or its numbers cannot be read"
+        )
     return counts
 
 

@@ -90,11 +90,11 @@ class TaskStatus:
     @property
     def is_exported(self) -> bool:
         """Exported *and* downloadable: for a moment a task is exported without a link."""
-        return self.status == "exported" and bool(self.result_url)
+        return self.status.lower() == "exported" and bool(self.result_url)
 
     @property
     def has_failed(self) -> bool:
-        return self.status == "failed"
+        return self.status.lower() == "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,11 @@ class Reconciliation:
     @property
     def quarantined(self) -> int:
         return self.unreadable + self.unexpected + self.duplicate
+
+    @property
+    def is_foreign(self) -> bool:
+        """Rows came back, and none of them was asked for."""
+        return self.returned > 0 and self.accepted == 0
 
     def contradiction(self) -> str | None:
         """The sentence that says which sum does not hold, or None when both do."""

@@ -159,7 +159,7 @@ def read_one(text: str, default_region: str | None = None) -> Reading:
 
 def _check_region(default_region: str | None) -> None:
     if default_region is not None and default_region not in phonenumbers.SUPPORTED_REGIONS:
-        message = "DEFAULT_REGION is no region. Use two capital letters such as CH, or leave it out."
+        message = "EKYC_DEFAULT_REGION is no region. Use two letters such as CH, or leave it out."
         raise ConfigurationError(message)
 
 

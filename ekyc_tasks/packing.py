@@ -60,9 +60,10 @@ def _even_sizes(count: int, batch_size: int, minimum: int) -> list[int]:
 
 def _check_limits(batch_size: int, minimum: int) -> None:
     if batch_size < 1:
-        raise ConfigurationError(f"BATCH_SIZE is {batch_size}. Use 1 or more.")
+        raise ConfigurationError(f"EKYC_BATCH_SIZE is {batch_size}. Use 1 or more.")
     if minimum > batch_size:
         message = (
-            f"MIN_BATCH is {minimum}, above BATCH_SIZE, {batch_size}. Make BATCH_SIZE {minimum} or more."
+            f"The smallest batch is {minimum} (EKYC_MIN_BATCH, or what the provider said), above "
+            f"EKYC_BATCH_SIZE, {batch_size}. Make EKYC_BATCH_SIZE {minimum} or more."
         )
         raise ConfigurationError(message)

@@ -115,21 +115,25 @@ def _standing(ledger: Ledger) -> Iterator[Problem]:
     for batch in ledger.history.batches(states=[state for state in BatchState if state not in _ENDED]):
         by_state.setdefault(batch.state, []).append(batch)
     if failed := by_state.get(BatchState.FAILED):
-        yield Problem(f"{_named(failed)} failed at the provider: decide with `ekyc resolve BATCH`.", 3)
+        yield Problem(
+            f"{_named(failed)} failed at the provider: decide with `ekyc resolve {_example(failed)} …`.", 3
+        )
     if held := by_state.get(BatchState.HELD):
         yield Problem(
             f"{_named(held)} may or may not have been charged and will not be sent again: "
-            "see `ekyc status BATCH` and decide with `ekyc resolve BATCH`.",
+            f"see `ekyc status {_example(held)}` and decide with `ekyc resolve {_example(held)} …`.",
             3,
         )
     if refused := by_state.get(BatchState.REFUSED):
         yield Problem(
             f"{_named(refused)} was refused, free of charge ({_words(ledger, refused[0])}): "
-            "decide with `ekyc resolve BATCH`.",
+            f"decide with `ekyc resolve {_example(refused)} …`.",
             5,
         )
     if waiting := [batch for state in _AT_PROVIDER for batch in by_state.get(state, ())]:
-        yield Problem(f"{_named(waiting)} not finished yet; the next run goes on.", 6)
+        unknown = [batch for batch in waiting if batch.unknowns]
+        trouble = f" (the provider does not know the task of {_named(unknown)} now)" if unknown else ""
+        yield Problem(f"{_named(waiting)} not finished yet{trouble}; the next run goes on.", 6)
     if planned := by_state.get(BatchState.PLANNED):
         numbers = sum(batch.numbers for batch in planned)
         yield Problem(
@@ -142,6 +146,11 @@ def _named(batches: Sequence[Batch]) -> str:
     shown = ", ".join(batch.batch_id for batch in batches[:_SHOWN])
     more = f" and {len(batches) - _SHOWN} more" if len(batches) > _SHOWN else ""
     return f"{'Batch' if len(batches) == 1 else 'Batches'} {shown}{more}"
+
+
+def _example(batches: Sequence[Batch]) -> str:
+    """An id that can be pasted."""
+    return batches[0].batch_id
 
 
 def _words(ledger: Ledger, batch: Batch) -> str:

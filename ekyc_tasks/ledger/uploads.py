@@ -137,12 +137,19 @@ class Uploads:
 
     @repeatable
     def accepted(self, attempt_id: str, result: UploadResult, *, run_id: str | None) -> BatchState:
-        """A task id, now or late: always stored; the batch is SUBMITTED unless it has gone another way."""
+        """A task id, now or late: always stored; the batch is SUBMITTED unless it has gone another way.
+
+        An id that another batch has says nothing about this upload: then its outcome is unknown.
+        """
         with self._store.writing() as connection:
             now = self._store.now(connection)
             row = self._attempt_row(connection, attempt_id)
             if row.task_id == result.task_id:  # told before, by a process that was killed right after
                 return BatchState(row.state)
+            if (other := self._holder(connection, result.task_id, besides=row.batch_id)) is not None:
+                why = f"the provider answered with task {result.task_id}, which is batch {other}"
+                self._end(connection, attempt_id, replace(result, outcome=Outcome.UNKNOWN, words=why))
+                return self._held(connection, row.batch_id, why=why, run_id=run_id)
             self._end(connection, attempt_id, result)
             moved = self._store.move(
                 connection,
@@ -163,6 +170,16 @@ class Uploads:
                 where = BatchState(state.state)
                 self._store.record(connection, row.batch_id, source=where, to=where, why=why, run_id=run_id)
         return BatchState(state.state)
+
+    def _holder(self, connection: Connection, task_id: str | None, *, besides: str) -> str | None:
+        query = select(batches.c.batch_id).where(batches.c.task_id == task_id, batches.c.batch_id != besides)
+        return connection.execute(query.limit(1)).scalar_one_or_none()
+
+    def _held(self, connection: Connection, batch_id: str, *, why: str, run_id: str | None) -> BatchState:
+        sources = [BatchState.SUBMITTING, BatchState.PLANNED]
+        self._store.move(connection, batch_id, sources=sources, to=BatchState.HELD, why=why, run_id=run_id)
+        query = select(batches.c.state).where(batches.c.batch_id == batch_id)
+        return BatchState(connection.execute(query).scalar_one())
 
     def looked(self, attempt_id: str, balance: Balance) -> None:
         """The balance after an attempt whose own process could not ask any more."""

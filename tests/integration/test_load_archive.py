@@ -213,6 +213,12 @@ def test_a_repeat_in_another_part_is_a_duplicate(load):
     assert report.counts == counts(returned=6, duplicate=3)
 
 
+def test_rows_none_of_which_was_asked_for_are_another_tasks(load, tmp_path):
+    with pytest.raises(LoadFailed, match=r"none of its 3 rows is about a number that was sent"):
+        load({"all.csv": DOCUMENTED}, numbers=["+41790000000"])
+    assert files_in(tmp_path / "warehouse") == {}
+
+
 def test_a_header_alone_leaves_every_number_missing(load):
     report = load({"all.csv": HEADER + "\n"})
     assert report.counts == counts(returned=0, accepted=0, missing=3)

@@ -54,6 +54,7 @@ def test_what_was_charged_is_adopted_and_goes_on(bench):
         assert decide(bench, ADOPT, task_id, reason="seen on the provider's page") is SUBMITTED
         assert (bench.batch.task_id, bench.batch.owner) == (task_id, None)
         assert bench.why == "somebody: adopt (seen on the provider's page)"
+        assert bench.ledger.runs.claimed(bench.run_id) == [BATCH]
         assert bench.poll() is True
 
 
@@ -75,6 +76,7 @@ def test_a_task_that_failed_and_came_back_is_adopted_and_asked_about_afresh(benc
         refused(bench, ADOPT, "knows no task", task_id)
         assert decide(bench, ADOPT, task_id) is SUBMITTED
         assert (bench.batch.unknowns, bench.batch.unknown_since) == (0, None)
+        assert bench.ledger.runs.claimed(bench.run_id) == [BATCH]
         assert bench.poll() is True
 
 
@@ -160,7 +162,7 @@ def test_resubmitting_sends_again_and_only_then(bench):
         held(bench)
         assert decide(bench, RESUBMIT, reason="not on their page") is PLANNED
         assert bench.uploads == 1
-        bench.set(owner=bench.run_id)
+        assert bench.ledger.runs.claimed(bench.run_id) == [BATCH]
         assert bench.submit() is SUBMITTED
 
 
@@ -171,7 +173,7 @@ def test_resubmitting_forgets_what_was_counted_against_the_batch(bench):
                 bench.submit()
         assert bench.submit() is HELD
         decide(bench, RESUBMIT)
-        bench.set(owner=bench.run_id)
+        assert bench.ledger.runs.claimed(bench.run_id) == [BATCH]
         assert bench.batch.server_errors == 0
         assert bench.submit() is SUBMITTED
 
@@ -246,7 +248,7 @@ def attempt_of_a_dead_run(bench, *, deadline):
     bench.ledger.uploads.intended(
         BATCH,
         run_id=bench.run_id,
-        deadline=bench.clock.now() + deadline,
+        deadline=deadline,
         price=None,
         budget=NO_BUDGET,
         balance=None,

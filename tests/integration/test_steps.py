@@ -48,6 +48,7 @@ from ekyc_tasks.errors import (
     ProviderTrouble,
     ResultHostRefused,
 )
+from ekyc_tasks.ledger import NewBatch
 from ekyc_tasks.models import BatchState, Outcome
 from ekyc_tasks.money import Budget
 from ekyc_tasks.provider import ResultHosts
@@ -319,6 +320,22 @@ def test_only_a_planned_batch_is_ever_sent(bench, state):
         assert bench.submit() is state
         assert bench.sandbox.calls == []
     assert bench.attempts == []
+
+
+def test_task_id_of_another_batch_says_nothing_about_this_one(bench):
+    bench.ledger.plans.planned(
+        landed=[], new_batches=[NewBatch("other", 1, "")], links=[], task_type="tg_avatar", run_id=RUN
+    )
+    with bench.ledger._store.writing() as connection:
+        connection.exec_driver_sql(
+            "UPDATE batches SET task_id = 'd4g8o46p2jvh04o9uolg' WHERE batch_id = 'other'"
+        )
+    answer = http(200, as_json({"task_id": "d4g8o46p2jvh04o9uolg", "status": "pending"}))
+    with RawServer(http(404), answer) as server:
+        bench.url = server.url
+        assert bench.submit() is HELD
+    assert (bench.batch.task_id, bench.attempts[0].outcome) == (None, Outcome.UNKNOWN)
+    assert "which is batch other" in bench.why
 
 
 def test_two_at_once_send_once(bench):
