@@ -1,7 +1,8 @@
 """A run's lease: a row in the ledger that a thread renews, and a locked file that dies with the run.
 
 The row is the truth for everybody; the lock lets a run of the same machine see at once, without
-waiting for the lease to end, that its predecessor was killed.
+waiting for the lease to end, that its predecessor was killed. Nothing but that speed depends on the
+lock: a run that is taken for dead has lost its batches, and whatever it writes about them is refused.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import getnode
 
 from ekyc_tasks.disk import discard, private_dir, try_lock
 from ekyc_tasks.errors import LedgerError
 from ekyc_tasks.ledger import Ledger
 
 log = logging.getLogger(__name__)
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def run_lease(ledger: Ledger, *, runs: Path, lease: timedelta) -> Iterator[str]:
     stop = threading.Event()
     renewer = threading.Thread(target=_renew, args=(ledger, run_id, lease, stop), name="lease", daemon=True)
     try:
-        ledger.runs.opened(run_id, host=socket.gethostname(), lease=lease)
+        ledger.runs.opened(run_id, host=this_machine(), lease=lease)
         renewer.start()
         try:
             yield run_id
@@ -46,11 +49,22 @@ def run_lease(ledger: Ledger, *, runs: Path, lease: timedelta) -> Iterator[str]:
         discard(lock_file)
 
 
+def this_machine() -> str:
+    """Where locks can be judged: this kernel, since its last start. Hosts that share a folder may have the
+    same name, and on a network file system the locks of others may not be seen."""
+    try:
+        kernel = _BOOT_ID.read_text().strip()
+    except OSError:  # not Linux: a network card, or else nothing that two processes agree on
+        kernel = f"{getnode():x}"
+    return f"{socket.gethostname()} {kernel}"
+
+
 def end_dead_runs(ledger: Ledger, runs: Path) -> None:
     """Runs of this machine whose lock nobody holds have been killed: their leases end now."""
+    machine = this_machine()
     for run in ledger.runs.alive():
         lock_file = runs / f"{run.run_id}.lock"
-        if run.host != socket.gethostname() or not lock_file.exists():
+        if run.host != machine or not lock_file.exists():
             continue
         lock = try_lock(lock_file)
         if lock is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import tempfile
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from ekyc_tasks import spool
 from ekyc_tasks.disk import private_dir
 from ekyc_tasks.errors import ConfigurationError, EkycError, LeaseLost
 from ekyc_tasks.folders import DataFolder
-from ekyc_tasks.lease import run_lease
+from ekyc_tasks.lease import end_dead_runs, run_lease
 from ekyc_tasks.ledger import Ledger, open_ledger
 from ekyc_tasks.models import BatchState
 from ekyc_tasks.settings import Settings
@@ -22,6 +23,8 @@ from ekyc_tasks.steps.heal import can_heal
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+_LOOK_AGAIN = 0.5  # seconds between two looks at what other runs have in hand
+_SHOWN = 3  # batches named in one sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Run:
     run_id: str
     task_type: str
     ledger: Ledger
+    folder: DataFolder
     until: datetime
     problems: list[Problem] = field(default_factory=list)
     findings: dict[str, Findings] = field(default_factory=dict)
@@ -91,6 +95,17 @@ class Run:
             )
         return None
 
+    async def wait_for_others(self) -> None:
+        """Our own work is done and our lease ends, so that two runs never wait for each other. What other
+        living runs have in hand is theirs; it is waited for, no longer than ``until``."""
+        self.ledger.runs.ended(self.run_id)
+        while others := self.ledger.runs.in_hand():
+            if datetime.now(UTC) >= self.until:
+                self.note(f"Another run is still at work on {', '.join(others[:_SHOWN])}", 6)
+                return
+            await asyncio.sleep(_LOOK_AGAIN)
+            end_dead_runs(self.ledger, self.folder.runs)
+
     def note(self, text: str, exit_code: int, *, batch_id: str | None = None) -> None:
         named = text if batch_id is None or batch_id in text else f"Batch {batch_id}: {text}"
         problem = Problem(named if named.endswith((".", "!", "?")) else f"{named}.", exit_code)
@@ -112,7 +127,7 @@ def started_run(settings: Settings) -> Iterator[Run]:
     ):
         spool.bring_home(folder, ledger, run_id=run_id)
         take_over(ledger, run_id)
-        yield Run(run_id, settings.task_type, ledger, until=datetime.now(UTC) + settings.max_wait)
+        yield Run(run_id, settings.task_type, ledger, folder, until=datetime.now(UTC) + settings.max_wait)
 
 
 def take_over(ledger: Ledger, run_id: str) -> None:

@@ -36,6 +36,7 @@ async def check_numbers(request: CheckRequest = EVERYTHING) -> State[dict[str, A
                 if run.has_curable_refusal():  # in another size, once
                     await plan(run, request)
                     await send(run, request, following)
+            await run.wait_for_others()
             return await ended(run)
     except EkycError as error:
         return failed(error)

@@ -32,7 +32,7 @@ async def replay(request: ReplayRequest = ALL_OF_THEM) -> State[dict[str, Any]]:
             open_ledger(settings.ledger_address) as ledger,
             run_lease(ledger, runs=settings.folder.runs, lease=settings.lease) as run_id,
         ):
-            run = Run(run_id, settings.task_type, ledger, until=datetime.now(UTC))
+            run = Run(run_id, settings.task_type, ledger, settings.folder, until=datetime.now(UTC))
             return await loaded_again(run, request.batches)
     except EkycError as error:
         return failed(error)

@@ -55,6 +55,13 @@ class Runs:
             row = connection.execute(query).one_or_none()
             return None if row is None else read(Run, row)
 
+    def in_hand(self) -> list[str]:
+        """Batches on which a living run is at work."""
+        with self._store.reading() as connection:
+            unfinished = batches.c.state.in_([*UNFINISHED, BatchState.SUBMITTING])
+            query = select(batches.c.batch_id).where(unfinished, self._of_the_living(connection))
+            return list(connection.execute(query.order_by(batches.c.batch_id)).scalars())
+
     @repeatable
     def claimed(self, run_id: str) -> list[str]:
         """Take every unfinished batch that no living run owns; the ids of all that are ours now."""
@@ -149,9 +156,11 @@ class Runs:
             return [row.batch_id for row in rows]
 
     def _unowned(self, connection: Connection) -> ColumnElement[bool]:
-        living = exists().where(
+        return or_(batches.c.owner.is_(None), ~self._of_the_living(connection))
+
+    def _of_the_living(self, connection: Connection) -> ColumnElement[bool]:
+        return exists().where(
             runs.c.run_id == batches.c.owner,
             runs.c.ended_at.is_(None),
             runs.c.lease_until > self._store.now(connection),
         )
-        return or_(batches.c.owner.is_(None), ~living)

@@ -97,6 +97,19 @@ def test_a_run_that_does_not_wait_ends_well_and_the_next_one_goes_on(desk):
     assert len(desk.sandbox.charges) == 1
 
 
+@pytest.mark.parametrize("options", [chaotic(processing_seconds=8.0)])
+def test_a_second_run_waits_for_what_the_first_has_in_hand(desk):
+    desk.drop("numbers.txt", *NUMBERS)
+    with desk.start("run") as first:
+        wait_until(lambda: desk.sandbox.charges, what="the upload")
+        second = desk.ekyc("run")
+        first.communicate(timeout=120)
+
+    assert (first.returncode, ending(second)) == (0, (0, "Nothing to do"))
+    assert desk.states() == ["loaded"]
+    assert len(desk.sandbox.charges) == 1
+
+
 @pytest.mark.parametrize("options", [chaotic("create:2=429", "poll:1-3=503", "fetch:1=truncate")])
 def test_a_batch_that_is_ready_early_is_loaded_early_and_trouble_is_waited_out(desk):
     desk.settings["EKYC_BATCH_SIZE"] = "300"

@@ -16,7 +16,7 @@ import pytest
 
 from ekyc_tasks.disk import try_lock
 from ekyc_tasks.errors import LedgerError
-from ekyc_tasks.lease import end_dead_runs, run_lease
+from ekyc_tasks.lease import end_dead_runs, run_lease, this_machine
 from ekyc_tasks.ledger import NewBatch, connect_ledger
 from ekyc_tasks.models import BatchState
 from ekyc_tasks.money import NO_BUDGET
@@ -176,13 +176,20 @@ def opened_in_vain(*_, **__):
     raise LedgerError("The ledger cannot be used (disk full).")
 
 
-@pytest.mark.parametrize("host", ["elsewhere", None])
-def test_runs_that_this_machine_cannot_judge_keep_their_lease(url, runs, host):
+@pytest.mark.parametrize(
+    ("host", "has_file"),
+    [
+        ("elsewhere", True),
+        (socket.gethostname(), True),  # another machine of the same name, in the same folder
+        (this_machine(), False),
+    ],
+)
+def test_runs_that_this_machine_cannot_judge_keep_their_lease(url, runs, host, has_file):
     """Another machine's run is not locked here; without a lock file, the lease says how long it lives."""
     runs.mkdir()
     with connect_ledger(url) as ledger:
-        ledger.runs.opened("far", host=host or socket.gethostname(), lease=LONG)
-        if host is not None:
+        ledger.runs.opened("far", host=host, lease=LONG)
+        if has_file:
             (runs / "far.lock").touch()
         end_dead_runs(ledger, runs)
         assert alive(ledger) == ["far"]

@@ -1,0 +1,106 @@
+"""Runs beside runs: what one has in hand is left alone and waited for; a foreign ledger is left unchanged."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from ekyc_tasks import run as run_module
+from ekyc_tasks.errors import ConfigurationError
+from ekyc_tasks.ledger import NewBatch, connect_ledger, open_ledger
+from ekyc_tasks.run import started_run
+from ekyc_tasks.settings import load_settings
+
+pytestmark = pytest.mark.integration
+
+LONG = timedelta(hours=1)
+HOST = "127.0.0.1:8765"
+
+
+@pytest.fixture
+def settings(url, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "_LOOK_AGAIN", 0.01)
+    for name, value in {
+        "HOME": tmp_path,
+        "DATA_DIR": tmp_path / "data",
+        "LEDGER_URL": url,
+        "BASE_URL": f"http://{HOST}",
+        "API_KEY": "sandbox-key",
+    }.items():
+        monkeypatch.setenv(f"EKYC_{name}", str(value))
+    return load_settings()
+
+
+def planned(run, batch_id):
+    run.ledger.plans.planned(
+        landed=[],
+        new_batches=[NewBatch(batch_id, 1, "0" * 64)],
+        links=[],
+        task_type="tg_avatar",
+        run_id=run.run_id,
+    )
+
+
+def test_what_another_run_has_in_hand_is_not_ours_and_is_waited_for(settings):
+    async def finish(run):
+        waiting = asyncio.create_task(run.wait_for_others())
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        other.ledger.plans.released(["theirs"], why="done", run_id=other.run_id)
+        await asyncio.wait_for(waiting, 10)
+
+    with started_run(settings) as other:
+        planned(other, "theirs")
+        with started_run(settings) as run:
+            assert run.to_submit() == []
+            asyncio.run(finish(run))
+            assert run.problems == []
+
+
+def test_who_waits_in_vain_says_so(settings):
+    with started_run(settings) as other:
+        planned(other, "theirs")
+        with started_run(settings) as run:
+            run.until = datetime.now(UTC)
+            asyncio.run(run.wait_for_others())
+            [problem] = run.problems
+    assert (problem.text, problem.exit_code) == ("Another run is still at work on theirs.", 6)
+
+
+def test_two_runs_do_not_wait_for_each_other(settings):
+    async def both():
+        await asyncio.wait_for(asyncio.gather(one.wait_for_others(), two.wait_for_others()), 10)
+
+    with started_run(settings) as one, started_run(settings) as two:
+        planned(one, "of-one")
+        planned(two, "of-two")
+        asyncio.run(both())
+        assert one.problems == two.problems == []
+
+
+def contents(url):
+    with connect_ledger(url) as ledger, ledger._store.reading() as connection:
+        tables = ("facts", "runs", "batches", "events", "alembic_version")
+        return [connection.execute(text(f"SELECT * FROM {table}")).all() for table in tables]  # noqa: S608
+
+
+def test_a_ledger_of_another_provider_is_left_unchanged(settings, url, monkeypatch):
+    with started_run(settings) as run:
+        planned(run, "batch")
+    before = contents(url)
+    monkeypatch.setenv("EKYC_BASE_URL", "https://api.ekycpro.com")
+    with pytest.raises(ConfigurationError, match=f"belongs to {HOST}"), started_run(load_settings()):
+        raise AssertionError("there is no run")
+    assert contents(url) == before
+
+
+def test_a_ledger_from_a_newer_version_is_left_unchanged(settings, url):
+    with open_ledger(url) as ledger, ledger._store.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    before = contents(url)
+    with pytest.raises(ConfigurationError, match="newer version"), started_run(settings):
+        raise AssertionError("there is no run")
+    assert contents(url) == before
