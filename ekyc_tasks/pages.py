@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from ekyc_tasks.estimate import Estimate
 from ekyc_tasks.funnel import funnel_rows
 from ekyc_tasks.ledger import Batch, Ledger
 from ekyc_tasks.models import BatchState
@@ -66,6 +67,21 @@ def batch_page(ledger: Ledger, batch: Batch) -> str:
         _section("History", _table("When (UTC) | State | Why", history)),
     ]
     return "\n".join(line for part in parts for line in part) + "\n"
+
+
+def forecast_page(estimate: Estimate) -> str:
+    """What a run would send and cost, file by file."""
+    rows = [
+        (
+            escaped(file["name"]),
+            *(f"{file[name]:,}" for name in ("lines", "rejected", "duplicate", "known", "to_send")),
+            file["price"] or "",
+        )
+        for file in estimate.files[:_SHOWN]
+    ]
+    table = _table("File | Lines | Rejected | Duplicates | Known | To send | Price", rows, numbers=6)
+    said = [f"- {escaped(sentence)}" for sentence in estimate.sentences]
+    return "\n".join(["# What a run would send", "", *(table or ["Nothing has landed."]), "", *said]) + "\n"
 
 
 def batch_lines(batches: Sequence[Batch], links: Mapping[str, str]) -> list[str]:

@@ -17,8 +17,10 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypedDict
+from uuid import UUID
 
 from prefect import task
+from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
@@ -27,10 +29,11 @@ from ekyc_tasks.cadence import Cadence
 from ekyc_tasks.clock import SystemClock
 from ekyc_tasks.dataset import reasons
 from ekyc_tasks.errors import EkycError, LeaseLost, LedgerError, NotAccepted, ProviderTrouble
-from ekyc_tasks.estimate import plan_policy
+from ekyc_tasks.estimate import Estimate, estimated, ledger_to_look_at, plan_policy
 from ekyc_tasks.ledger import Ledger, connect_ledger
-from ekyc_tasks.models import Decision
+from ekyc_tasks.models import Decision, TaskStatus
 from ekyc_tasks.money import Budget
+from ekyc_tasks.pages import batch_key
 from ekyc_tasks.provider import Provider, ResultHosts, Timeouts
 from ekyc_tasks.settings import Settings, load_settings
 from ekyc_tasks.steps.arrivals import settled_arrivals
@@ -92,13 +95,15 @@ def _timeouts(settings: Settings) -> Timeouts:
 
 
 @task(name="plan", task_run_name="plan", **_PLAIN)
-async def plan_files(run_id: str, files: list[str] | None, task_type: str, limit: int | None) -> PlanCounts:
+async def plan_files(
+    run_id: str, files: list[str], *, task_type: str, limit: int | None, recheck: bool
+) -> PlanCounts:
     with _opened() as (settings, ledger):
         folder = settings.folder
         found = await settled_arrivals(
-            folder.landing, [Path(file) for file in files or ()], settle=settings.settle, clock=_CLOCK
+            folder.landing, [Path(file) for file in files], settle=settings.settle, clock=_CLOCK
         )
-        policy = replace(plan_policy(settings, limit=limit), task_type=task_type)
+        policy = replace(plan_policy(settings, limit=limit, recheck=recheck), task_type=task_type)
         done = await plan(
             found.settled, run_id=run_id, ledger=ledger, folder=folder, policy=policy, clock=_CLOCK
         )
@@ -112,6 +117,14 @@ async def plan_files(run_id: str, files: list[str] | None, task_type: str, limit
             unreadable=unreadable,
             notes=[*found.unsettled, *done.notes],
         )
+
+
+@task(name="estimate", task_run_name="estimate", **_PLAIN)
+async def estimate_files(files: list[str], *, task_type: str, limit: int | None, recheck: bool) -> Estimate:
+    settings = load_settings(task_type=task_type)
+    with ledger_to_look_at(settings) as ledger:
+        paths = [Path(file) for file in files]
+        return await estimated(settings, ledger, paths, clock=_CLOCK, limit=limit, recheck=recheck)
 
 
 @task(name="explain", task_run_name="explain held batches", **_PLAIN)
@@ -155,6 +168,22 @@ async def submit_batch(batch_id: str, run_id: str, until: datetime, budget: floa
         return state
 
 
+class _ProgressBar:
+    """One artifact for a batch that is waited for, brought up to date with each answer."""
+
+    def __init__(self, batch_id: str) -> None:
+        self._key = batch_key(batch_id)
+        self._artifact: UUID | None = None
+
+    async def __call__(self, status: TaskStatus) -> None:
+        share = 100 * (status.success or 0) / status.total if status.total else 0.0
+        words = f"{status.status}: {status.success or 0:,} of {status.total or 0:,} numbers checked"
+        if self._artifact is None:
+            self._artifact = await acreate_progress_artifact(share, key=self._key, description=words)
+        else:
+            await aupdate_progress_artifact(self._artifact, progress=share, description=words)
+
+
 @task(name="poll", task_run_name="poll {batch_id}", retry_condition_fn=_retried_on(), **_PLAIN, **_RETRIES)
 async def poll_batch(batch_id: str, run_id: str, until: datetime) -> bool:
     """Can its result be fetched now?"""
@@ -174,6 +203,7 @@ async def poll_batch(batch_id: str, run_id: str, until: datetime) -> bool:
                 clock=_CLOCK,
                 until=until,
                 grace=settings.unknown_grace,
+                told=_ProgressBar(batch_id),
             )
 
 

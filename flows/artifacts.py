@@ -8,15 +8,17 @@ from uuid import UUID
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.events import emit_event
 
+from ekyc_tasks.estimate import Estimate
 from ekyc_tasks.ledger import Batch, Ledger
 from ekyc_tasks.models import BatchState
-from ekyc_tasks.pages import batch_key, batch_page, open_batches, run_page
+from ekyc_tasks.pages import batch_key, batch_page, forecast_page, open_batches, run_page
 from ekyc_tasks.report import Summary
 from ekyc_tasks.run import Run
 
 HELD = "ekyc.batch.held"
 REPORT = "run-report"
 OPEN = "open-batches"
+FORECAST = "forecast"
 
 
 async def tell(run: Run, summary: Summary) -> None:
@@ -37,6 +39,10 @@ async def tell(run: Run, summary: Summary) -> None:
                 },
                 payload={"numbers": batch.numbers, "task_type": batch.task_type},
             )
+
+
+async def tell_forecast(estimate: Estimate) -> None:
+    await acreate_markdown_artifact(forecast_page(estimate), key=FORECAST, description="Nothing was sent.")
 
 
 async def tell_batches(ledger: Ledger, batches: Sequence[Batch]) -> dict[str, str]:

@@ -15,8 +15,16 @@ from prefect.client.schemas.objects import State
 from ekyc_tasks.errors import EkycError
 from ekyc_tasks.models import BatchState
 from ekyc_tasks.run import Findings, Run, started_run
-from ekyc_tasks.tasks import explain_held, fetch_batch, load_batch, plan_files, poll_batch, submit_batch
-from flows.endings import ended, failed
+from ekyc_tasks.tasks import (
+    estimate_files,
+    explain_held,
+    fetch_batch,
+    load_batch,
+    plan_files,
+    poll_batch,
+    submit_batch,
+)
+from flows.endings import ended, failed, foretold
 from flows.names import name_before, rename
 from flows.parameters import EVERYTHING, CheckRequest
 
@@ -25,6 +33,8 @@ from flows.parameters import EVERYTHING, CheckRequest
 async def check_numbers(request: CheckRequest = EVERYTHING) -> State[dict[str, Any]]:
     """Take landed numbers, buy the answers, and load them into the dataset."""
     try:
+        if request.dry_run:
+            return await forecast(request)
         with started_run(request.settings()) as run:
             await plan(run, request)
             if run.ledger.uploads.unexplained():
@@ -42,8 +52,27 @@ async def check_numbers(request: CheckRequest = EVERYTHING) -> State[dict[str, A
         return failed(error)
 
 
+async def forecast(request: CheckRequest) -> State[dict[str, Any]]:
+    """What a run would do now; it sends nothing and writes nothing."""
+    estimate = await estimate_files(
+        request.files,
+        task_type=request.settings().task_type,
+        limit=request.limit or None,
+        recheck=request.recheck,
+    )
+    return await foretold(estimate)
+
+
 async def plan(run: Run, request: CheckRequest) -> None:
-    planned = await run.attempt(plan_files(run.run_id, request.files, run.task_type, request.limit or None))
+    planned = await run.attempt(
+        plan_files(
+            run.run_id,
+            request.files,
+            task_type=run.task_type,
+            limit=request.limit or None,
+            recheck=request.recheck,
+        )
+    )
     for sentence in planned["unreadable"] if planned else ():
         run.note(sentence, 5)
     for sentence in planned["notes"] if planned else ():

@@ -20,15 +20,25 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Completed, Failed
 
 from ekyc_tasks.errors import EkycError
-from ekyc_tasks.report import Summary, concluded, summarised
+from ekyc_tasks.estimate import Estimate
+from ekyc_tasks.report import Summary, concluded, count, summarised
 from ekyc_tasks.run import Problem, Run
-from flows.artifacts import tell
+from flows.artifacts import tell, tell_forecast
 
 
 async def ended(run: Run) -> State[dict[str, Any]]:
     summary = summarised(run, next_look=await next_scheduled_run())
     await tell(run, summary)
     return as_state(summary)
+
+
+async def foretold(estimate: Estimate) -> State[dict[str, Any]]:
+    total = estimate.total
+    what = f"{count(total['to_send'], 'number')} in {count(total['batches'], 'batch')}"
+    cost = f" for {total['price']}" if total["price"] else ""
+    await tell_forecast(estimate)
+    message = " ".join([f"Nothing was sent. A run would send {what}{cost}.", *estimate.sentences])
+    return Completed(name=f"Would send {what}", message=message)
 
 
 def failed(error: EkycError) -> State[dict[str, Any]]:

@@ -83,6 +83,17 @@ class CheckRequest(_Request):
         "Empty: as set in `EKYC_MAX_WAIT`.",
     )
 
+    recheck: bool = Field(
+        False,
+        title="Ask again",
+        description="Also about numbers that were bought recently (`EKYC_FRESH_FOR`): they cost again.",
+    )
+    dry_run: bool = Field(
+        False,
+        title="Only look",
+        description="Say what would be sent and what it would cost. Nothing is sent, nothing is written.",
+    )
+
     def settings(self) -> Settings:
         """The settings of this moment with what was chosen here."""
         return load_settings(

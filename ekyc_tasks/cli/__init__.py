@@ -64,6 +64,7 @@ def run(
     budget: Annotated[
         float | None, typer.Option(min=0.01, help="Spend at most this much in this run.")
     ] = None,
+    recheck: Annotated[bool, typer.Option("--recheck", help="Ask again what is fresh.")] = False,
 ) -> None:
     """One run of the flow, here: take what landed, buy the answers, load them."""
     with Progress(err, "getting ready").shown() as progress:
@@ -76,6 +77,7 @@ def run(
             max_wait=max_wait,
             limit=limit,
             budget=budget,
+            recheck=recheck,
         )
         ending = run_here(request, progress, debug=bool(context.obj))
     show_ending(ending, out, err)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,11 +37,13 @@ async def poll(
     clock: Clock,
     until: datetime,
     grace: timedelta,
+    told: Callable[[TaskStatus], Awaitable[None]] | None = None,
 ) -> bool:
     """True: exported, fetch it. False: nothing to fetch (yet): still waiting, or the batch is FAILED.
 
     HTTP trouble is this batch's own affair and is waited out; AccessDenied is raised, for no
     question will fare better. A task that stays unknown to the provider for ``grace`` has failed.
+    ``told`` hears every answer after which it goes on waiting.
     """
     look = _Look()
     while True:
@@ -59,6 +62,8 @@ async def poll(
         if (why := _given_up(batch, look, grace, clock)) is not None:
             ledger.progress.failed(batch_id, why=why, run_id=run_id)
             return False
+        if told is not None and look.status is not None:
+            await told(look.status)
         remaining = (until - clock.now()).total_seconds()
         if remaining <= 0:
             return False

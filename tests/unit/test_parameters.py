@@ -29,6 +29,7 @@ RIGHT = [
     },
     {"files": ["/folder-123456789/numbers.txt"]},
     {"task_type": "tg", "limit": 100, "budget": 1.5, "max_wait": "4m"},
+    {"dry_run": True, "recheck": True},
 ]
 WRONG = [
     {"files": ["+41798284000.txt"]},
