@@ -8,15 +8,7 @@ from uuid import UUID
 
 from prefect import runtime
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterId,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
-from prefect.client.schemas.objects import State, StateType
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from ekyc_tasks.errors import EkycError
@@ -24,10 +16,11 @@ from ekyc_tasks.estimate import Estimate
 from ekyc_tasks.report import Summary, concluded, count, summarised
 from ekyc_tasks.run import Problem, Run
 from flows.artifacts import tell, tell_forecast
+from flows.schedule import next_run
 
 
 async def ended(run: Run) -> State[dict[str, Any]]:
-    summary = summarised(run, next_look=await next_scheduled_run())
+    summary = summarised(run, next_look=await next_look())
     await tell(run, summary)
     return as_state(summary)
 
@@ -52,17 +45,8 @@ def as_state(summary: Summary) -> State[dict[str, Any]]:
     return kind(name=summary.name, message=summary.message, data=summary.as_data())
 
 
-async def next_scheduled_run() -> datetime | None:
-    """When the deployment looks again; None without one, or without a schedule."""
+async def next_look() -> datetime | None:
     if runtime.deployment.id is None:
         return None
     async with get_client() as client:
-        scheduled = await client.read_flow_runs(
-            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[UUID(runtime.deployment.id)])),
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
-            ),
-            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-            limit=1,
-        )
-    return scheduled[0].expected_start_time if scheduled else None
+        return await next_run(client, UUID(runtime.deployment.id))

@@ -26,6 +26,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from ekyc_tasks.errors import ConfigurationError
 from flows.automations import create, zombies
 from flows.processes import Child, stop
+from flows.schedule import next_run
 
 POOL = "ekyc"
 CHECK = "check-numbers/check-numbers"
@@ -156,10 +157,8 @@ async def _next_run(client: PrefectClient) -> datetime | None:
     """The server schedules some seconds after a deployment."""
     check = await client.read_deployment_by_name(CHECK)
     for _ in range(int(_SCHEDULED / _GLANCE)):
-        runs = await client.get_scheduled_flow_runs_for_deployments([check.id])
-        times = [run.expected_start_time for run in runs if run.auto_scheduled and run.expected_start_time]
-        if times:
-            return min(times)
+        if (moment := await next_run(client, check.id)) is not None:
+            return moment
         await asyncio.sleep(_GLANCE)
     return None
 
