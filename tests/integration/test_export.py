@@ -246,6 +246,20 @@ def test_the_command(office, tmp_path, monkeypatch):
     assert len(to.read_text().splitlines()) == 3
 
 
+@pytest.mark.parametrize("where", ["a folder", "a file/out.csv"])
+def test_a_place_that_cannot_be_written_is_a_sentence(office, tmp_path, monkeypatch, where):
+    office.plan("a.txt", A, B)
+    monkeypatch.setenv("EKYC_HOME", str(tmp_path))
+    (tmp_path / "a folder").mkdir()
+    (tmp_path / "a file").touch()
+
+    done = CliRunner().invoke(app, ["export", "a.txt", "--out", str(tmp_path / where)])
+
+    assert isinstance(done.exception, ConfigurationError)
+    assert str(tmp_path / where.partition("/")[0]) in str(done.exception)
+    assert sorted(path.name for path in (tmp_path).iterdir()) == ["a file", "a folder", "data"]
+
+
 @pytest.mark.parametrize(
     ("days", "shorter", "asked_again"),
     [(5, None, []), (5, 7, []), (5, 3, [B, C]), (31, 3, [A, B, C])],
