@@ -98,7 +98,8 @@ def _file(address: URL) -> Engine:
     transaction that reads before it writes cannot fail half-way on a lock."""
     if address.get_backend_name() != "sqlite":
         raise ArgumentError
-    engine = create_engine(address, hide_parameters=True, connect_args={"timeout": 30})
+    waiting = {} if "timeout" in address.query else {"timeout": 30}
+    engine = create_engine(address, hide_parameters=True, connect_args=waiting)
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
