@@ -27,7 +27,7 @@ def export_answers(what: str, out: Console, *, kind: str, to: Path | None, as_js
         except OSError as error:  # a folder, a full disk, no permission
             where = printable(str(error.filename2 or error.filename or to or settings.folder.exports))
             raise ConfigurationError(
-                f"{where}: {error.strerror or 'it cannot be used'}; mend that, or name another file with --out."
+                f"{where}: {error.strerror or 'it cannot be used'}; mend that, or name another with --out."
             ) from None
     if as_json:
         out.print_json(json.dumps({**asdict(done), "path": printable(str(done.path))}))
