@@ -113,12 +113,24 @@ def read_keys(text: pl.Series, *, default_region: str | None = None) -> tuple[Ke
     region.
     """
     _check_region(default_region)
-    keys = _plain_keys(text, has_region=default_region is not None)
-    left = np.flatnonzero(keys == NO_KEY)
-    rest = normalise(text.gather(left), default_region=default_region)
-    keys[left] = rest["number"].str.strip_prefix("+").cast(pl.Int64).fill_null(NO_KEY).to_numpy()
-    rejected = rest.with_columns(index=pl.Series(left)).filter(pl.col("number").is_null())
-    return keys, rejected.select("index", "reason")
+    has_region = default_region is not None
+    keys, verdicts = _judged_plainly(text, has_region=has_region)
+    left = np.flatnonzero(verdicts == _LOOK)
+    rest = tidied(text.gather(left))
+    keys[left], verdicts[left] = _judged_in_digits(rest, has_region=has_region)
+    unsettled = np.flatnonzero(verdicts[left] == _LOOK)
+    readings = normalise(rest.gather(unsettled), default_region=default_region)
+    found = readings["number"].str.strip_prefix("+").cast(pl.Int64).fill_null(NO_KEY)
+    keys[left[unsettled]] = found.to_numpy()
+    return keys, _reasons(verdicts, left[unsettled], readings["reason"])
+
+
+def _reasons(verdicts: Verdicts, places: npt.NDArray[np.intp], given: pl.Series) -> pl.DataFrame:
+    """``index, reason`` of the rejected, by verdict or by the reasons that were given at some places."""
+    judged = np.flatnonzero(verdicts > _POSSIBLE)
+    by_verdict = pl.DataFrame({"index": judged, "reason": pl.Series(_REASONS).gather(verdicts[judged])})
+    by_reading = pl.DataFrame({"index": places, "reason": given}).drop_nulls()
+    return pl.concat([by_verdict, by_reading]).sort("index")
 
 
 def calling_code(number: pl.Expr) -> pl.Expr:
@@ -441,46 +453,78 @@ def _read_each(text: pl.Series, default_region: str | None) -> pl.DataFrame:
 
 # --- straight into keys -----------------------------------------------------------------------------------
 
+Verdicts = npt.NDArray[np.uint8]  # what becomes of a text: places in _REASONS
+
+_REASONS = (None, None, NO_CODE, NO_LENGTH, TOO_SHORT, TOO_LONG, INCOMPLETE, NATIONAL, NO_DIGITS)
+_LOOK, _POSSIBLE = 0, 1  # somebody has to look closer · a number
 _POWERS = 10 ** np.arange(19, dtype=np.int64)
 _PREFIX = 4  # digits: they hold the calling code and at least one digit of the national number
-_LENGTHS = MAX_DIGITS + 1
+_MORE = MAX_DIGITS + 1  # stands for all lengths above
 
 
-def _plain_keys(text: pl.Series, *, has_region: bool) -> Keys:
-    """The keys of texts of nothing but digits, with or without a ``+``, that nobody could read otherwise.
-
-    `NO_KEY` wherever somebody has to look closer. With a region, bare digits may be a national number.
-    """
-    values: Keys = text.cast(pl.Int64, strict=False).fill_null(0).to_numpy(writable=True)
+def _judged_plainly(text: pl.Series, *, has_region: bool) -> tuple[Keys, Verdicts]:
+    """Keys and verdicts of texts of nothing but digits, with or without a ``+``, that nobody could read
+    otherwise. With a region, bare digits may be a national number."""
+    values: Keys = text.cast(pl.Int64, strict=False).fill_null(NO_KEY).to_numpy(writable=True)
     has_plus = text.str.starts_with("+").fill_null(False).to_numpy()
-    digits = text.str.len_bytes().fill_null(0).to_numpy() - has_plus
+    digits = text.str.len_bytes().fill_null(0).to_numpy().astype(np.int64) - has_plus
+    np.clip(digits, _PREFIX, len(_POWERS) - 1, out=digits)
     # As many digits as bytes: no sign, no space, no zero in front is hidden in the integer.
-    fits = (digits >= _PREFIX) & (digits <= MAX_DIGITS)
-    digits = np.where(fits, digits, _PREFIX).astype(np.int64)
-    fits &= (values >= _POWERS[digits - 1]) & (values < _POWERS[digits])
-    place = np.where(fits, values, 0) // _POWERS[digits - _PREFIX] * _LENGTHS + digits
-    is_possible = _plain_lengths(with_local=True)[place]
+    starts = values // _POWERS[digits - _PREFIX]
+    starts *= (starts >= _POWERS[_PREFIX - 1]) & (starts < _POWERS[_PREFIX])
+    places = (has_plus * _POWERS[_PREFIX] + starts) * (_MORE + 1) + np.minimum(digits, _MORE)
+    verdicts: Verdicts = _verdicts()[places]
     if has_region:
-        fits &= has_plus
-    else:
-        is_possible = np.where(has_plus, is_possible, _plain_lengths(with_local=False)[place])
-    values[~(fits & is_possible)] = NO_KEY
-    return values
+        verdicts *= has_plus
+    values *= verdicts == _POSSIBLE
+    return values, verdicts
+
+
+def _judged_in_digits(tidy: pl.Series, *, has_region: bool) -> tuple[Keys, Verdicts]:
+    """The same for tidied texts, by the digits in them."""
+    written = tidy.to_frame("text").select(
+        digits=_digits(pl.col("text")).str.replace(r"^\+?00([1-9])", "+${1}"),
+        has_digits=pl.col("text").str.contains("[0-9]").fill_null(False),
+    )
+    is_too_long = (tidy.str.len_bytes() > MAX_CHARACTERS).fill_null(False)
+    digits = written["digits"].set(is_too_long, None).str.slice(0, len(_POWERS) - 1)
+    keys, verdicts = _judged_plainly(digits, has_region=has_region)
+    if not has_region:
+        is_national = digits.str.starts_with("0").fill_null(False)
+        verdicts[is_national.to_numpy()] = _REASONS.index(NATIONAL)
+    verdicts[~written["has_digits"].to_numpy()] = _REASONS.index(NO_DIGITS)
+    return keys, verdicts
 
 
 @cache
-def _plain_lengths(*, with_local: bool) -> npt.NDArray[np.bool_]:
-    """Whether a number is possible, and surely left as it is, at ``_LENGTHS * first digits + how many``."""
-    table = np.zeros((10**_PREFIX, _LENGTHS), dtype=np.bool_)
+def _verdicts() -> Verdicts:
+    """What `_judged` says of an E.164 number, at ``(_MORE + 1) * its first digits + how many it has``: once
+    for those that have to have their area code, then for the others. Somebody has to look closer wherever
+    `phonenumbers` may take a national prefix out of the number."""
+    table = np.full((2, 10**_PREFIX, _MORE + 1), _REASONS.index(NO_CODE), dtype=np.uint8)
+    table[:, : 10 ** (_PREFIX - 1)] = _LOOK
     for code in COUNTRY_CODE_TO_REGION_CODE:
         numbering = _numbering_of_code(code)
-        lengths = numbering.lengths + (numbering.local_lengths if with_local else ())
-        counts = [count for length in lengths if (count := len(numbering.code) + length) <= MAX_DIGITS]
         width = 10 ** (_PREFIX - 1 - len(numbering.code))
-        for digit in set("0123456789") - _first_digits(numbering.trunk):
-            start = int(numbering.code + digit) * width
-            table[start : start + width, counts] = True
+        cut = _first_digits(numbering.trunk)
+        for place, is_complete in enumerate((True, False)):
+            lengths = [_verdict_of_length(numbering, digits, is_complete) for digits in range(_MORE + 1)]
+            for digit in "0123456789":
+                start = int(numbering.code + digit) * width
+                table[place, start : start + width] = _LOOK if digit in cut else lengths
     return table.reshape(-1)
+
+
+def _verdict_of_length(numbering: _Numbering, digits: int, is_complete: bool) -> int:
+    """As `phonenumbers` sorts lengths; no number of E.164 has more than fifteen digits."""
+    length = digits - len(numbering.code)
+    if digits > MAX_DIGITS or length > max(numbering.lengths):
+        return _REASONS.index(TOO_LONG)
+    if length in numbering.local_lengths:
+        return _REASONS.index(INCOMPLETE) if is_complete else _POSSIBLE
+    if length in numbering.lengths:
+        return _POSSIBLE
+    return _REASONS.index(TOO_SHORT if length < min(numbering.lengths) else NO_LENGTH)
 
 
 def _first_digits(pattern: str) -> set[str]:

@@ -79,7 +79,7 @@ def _text_blocks(file: BinaryIO, name: str, column: str | None) -> Blocks:
         form = layout or _BLANK
         rows = text.rows(piece, line, form.delimiter)
         yield _block(rows["line"], text.column(rows["row"], form.delimiter, form.index), form.header_lines)
-        line += piece.count("\n")
+        line += rows.height if '"' not in piece else piece.count("\n")
 
 
 def _layout_of(piece: str, first_line: int, name: str, column: str | None) -> _Layout | None:
@@ -184,10 +184,21 @@ def _strings(batch: pa.RecordBatch | None, columns: list[str]) -> pl.DataFrame:
 
 def _block(lines: pl.Series, texts: pl.Series, header_lines: Collection[int]) -> pl.DataFrame:
     frame = pl.DataFrame([lines.cast(pl.Int64).alias("line"), texts.alias("text")])
-    is_header = pl.col("line").is_in(list(header_lines))
-    return frame.with_columns(
-        is_header.alias("is_header"), (~_is_filled("text") & ~is_header).alias("is_blank")
+    is_header = (
+        frame["line"].is_in(list(header_lines))
+        if header_lines
+        else pl.repeat(False, frame.height, eager=True)
     )
+    return frame.with_columns(
+        is_header.alias("is_header"), (_is_blank(frame["text"]) & ~is_header).alias("is_blank")
+    )
+
+
+def _is_blank(texts: pl.Series) -> pl.Series:
+    """Only texts that do not begin like a number are searched."""
+    doubtful = (~texts.str.starts_with("+")).fill_null(True).arg_true()
+    is_filled = texts.gather(doubtful).str.contains(_NOT_BLANK).fill_null(False)
+    return pl.repeat(False, len(texts), eager=True).scatter(doubtful, ~is_filled)
 
 
 def _is_filled(column: str) -> pl.Expr:

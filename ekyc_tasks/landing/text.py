@@ -36,6 +36,7 @@ _LEGACY = "cp1252"  # the letters may come out wrong, but not digits and spaces
 _CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\f\v\x1a"))
 _SOME_DIGITS = re.compile(rb"[0-9]{3}")  # where there are none, the digits are in another code
 _MOST = 0.5
+_HEAD_BYTES = 1 << 18  # of a piece: junk shows at once
 _MOST_JUNK = 0.02  # of all bytes; random ones have more than a tenth
 
 
@@ -161,8 +162,9 @@ def _end_of_last_row(data: bytes) -> int:
 
 
 def _checked(data: bytes, name: str) -> str:
-    junk = len(data) - len(data.translate(None, _CONTROLS)) + data.count("\ufffd".encode())
-    if b"\0" in data or junk > _MOST_JUNK * len(data):
+    head = data[:_HEAD_BYTES]
+    junk = len(head) - len(head.translate(None, _CONTROLS)) + head.count("\ufffd".encode())
+    if b"\0" in data or junk > _MOST_JUNK * len(head):
         raise InputError(
             f"{name} is no text. Save it as text, CSV or a workbook, with the ending that goes with it."
         )
