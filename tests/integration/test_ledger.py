@@ -425,6 +425,19 @@ def test_an_upload_of_a_dead_run_is_held_never_planned(ledger, time):
     assert first_attempt(ledger).outcome is Outcome.UNKNOWN
 
 
+@pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, Outcome.THROTTLED])
+def test_a_held_batch_is_planned_again_when_its_own_process_sent_nothing(ledger, time, outcome):
+    walk(ledger, WAYS[SUBMITTING])
+    second_run(ledger, time)
+    assert ledger.runs.unsent("two") == []
+    with suppress(LeaseLost):
+        answered(ledger, outcome, PLANNED)
+    expected = ["batch"] if outcome is Outcome.NOT_SENT else []
+    assert ledger.runs.unsent("two") == expected
+    assert ledger.runs.claimed("two") == expected
+    assert ledger.uploads.spent() == 0
+
+
 @pytest.mark.parametrize(
     ("state", "then"),
     [
@@ -692,6 +705,52 @@ def test_releasing_plans_again_the_files_of_what_was_released_only(ledger):
     assert [file.file_id for file in ledger.plans.to_plan_again("tg_avatar")] == ["a"]
     own = ledger.plans.own_batches(["a", "b"])
     assert {file: [batch.batch_id for batch in found] for file, found in own.items()} == {"b": ["sent"]}
+
+
+# --- turns to plan -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_on_a_server_planning_is_exclusive(ledger, url):
+    entered = threading.Event()
+
+    def plan_as_well():
+        with connect_ledger(url) as mine, mine.plans.turn("two"):
+            entered.set()
+
+    second = threading.Thread(target=plan_as_well)
+    with ledger.plans.turn("one"):
+        second.start()
+        assert not entered.wait(0.5)
+        planned(ledger, "batch")  # no transaction is open meanwhile, and others may write
+        ledger.runs.opened("three", host="there", lease=LEASE)
+    second.join(20)
+    assert entered.is_set()
+
+
+def test_a_plan_of_one_that_lost_its_turn_is_dropped(ledger, url, database, postgres_or_none):
+    """The lock may be lost without notice: a crashed server, a network file system."""
+    planned(ledger, "before", landed=[landed_file(replan=1)])
+    with ledger.plans.turn("one"):
+        if database == "postgresql":
+            postgres_or_none.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            )
+        with connect_ledger(url) as mine, mine.plans.turn("two"):
+            for write in (
+                lambda: planned(ledger, "late", landed=[landed_file("late")]),
+                lambda: ledger.plans.released(["before"], why="again", run_id="one"),
+                lambda: ledger.plans.healed("before", why="again", size_limit=None, run_id="one"),
+            ):
+                with pytest.raises(LeaseLost, match="Another run began to plan"):
+                    write()
+    assert told(ledger, "before") == [(None, PLANNED)]
+    assert [file.file_id for file in ledger.history.files()] == ["file"]
+
+
+@pytest.fixture
+def postgres_or_none(database, request):
+    return request.getfixturevalue("postgres") if database == "postgresql" else None
 
 
 # --- whom it belongs to --------------------------------------------------------------------------
