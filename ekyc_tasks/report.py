@@ -116,7 +116,9 @@ def _standing(ledger: Ledger) -> Iterator[Problem]:
         by_state.setdefault(batch.state, []).append(batch)
     if failed := by_state.get(BatchState.FAILED):
         yield Problem(
-            f"{_named(failed)} failed at the provider: decide with `ekyc resolve {_example(failed)} …`.", 3
+            f"{_named(failed)} failed ({_why_failed(ledger, failed[0])}): "
+            f"decide with `ekyc resolve {_example(failed)} …`.",
+            3,
         )
     if held := by_state.get(BatchState.HELD):
         yield Problem(
@@ -126,7 +128,7 @@ def _standing(ledger: Ledger) -> Iterator[Problem]:
         )
     if refused := by_state.get(BatchState.REFUSED):
         yield Problem(
-            f"{_named(refused)} was refused, free of charge ({_words(ledger, refused[0])}): "
+            f"{_named(refused)} refused, free of charge ({_words(ledger, refused[0])}): "
             f"decide with `ekyc resolve {_example(refused)} …`.",
             5,
         )
@@ -156,6 +158,11 @@ def _example(batches: Sequence[Batch]) -> str:
 def _words(ledger: Ledger, batch: Batch) -> str:
     attempts = ledger.uploads.of_batch(batch.batch_id)
     return (attempts[-1].words if attempts else None) or "no reason given"
+
+
+def _why_failed(ledger: Ledger, batch: Batch) -> str:
+    events = ledger.history.events(batch.batch_id)
+    return next(event.why for event in reversed(events) if event.to_state is BatchState.FAILED)
 
 
 def _done(counted: Funnel) -> str:

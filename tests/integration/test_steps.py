@@ -52,7 +52,7 @@ from ekyc_tasks.ledger import NewBatch
 from ekyc_tasks.models import BatchState, Outcome
 from ekyc_tasks.money import Budget
 from ekyc_tasks.provider import ResultHosts
-from ekyc_tasks.report import evidence
+from ekyc_tasks.report import evidence, status_document
 from ekyc_tasks.steps.explain import explain
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_certificates")]
@@ -643,6 +643,7 @@ def test_task_that_stays_unknown_has_failed(bench, code):
         assert bench.poll() is False
         assert bench.state is FAILED
         assert "no longer knows" in bench.why
+        assert bench.why in status_document(bench.ledger)["open"][0]
         assert bench.clock.now() - bench.batch.submitted_at > timedelta(minutes=2)
 
 
