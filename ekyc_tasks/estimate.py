@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ekyc_tasks.accounts import NOT_BOUGHT, not_bought
 from ekyc_tasks.clock import Clock
 from ekyc_tasks.ledger import LandedFile, Ledger, Link, open_ledger
 from ekyc_tasks.models import BatchState, Fate
@@ -23,7 +24,6 @@ from ekyc_tasks.steps.plan import Plan, PlanPolicy, preview
 _COUNTS = (
     "lines", "blank", "header", "rejected", "duplicate", "do_not_send", "known", "in_flight", "waiting",
 )  # fmt: skip
-_NOT_BOUGHT = ("rejected", "duplicate", "do_not_send", "known", "in_flight")
 _SQLITE = "sqlite:///"
 
 
@@ -136,7 +136,7 @@ def _file(file: LandedFile, plan: Plan, per_10k: Decimal | None) -> dict[str, An
         "rejected_by_reason": _by_count(plan.rejected[file.file_id]),
         "to_send": file.batched,
         "price": _money(_share(file.file_id, plan, per_10k)),
-        "saved": _money(worth(sum(getattr(file, name) for name in _NOT_BOUGHT), per_10k)),
+        "saved": _money(worth(not_bought(file), per_10k)),
     }
 
 
@@ -157,7 +157,7 @@ def _total(files: Iterable[dict[str, Any]], plan: Plan, per_10k: Decimal | None)
         "to_send": sums["to_send"],
         "batches": len(plan.batches),
         "price": _money(_cost([numbers for _, numbers in plan.batches], per_10k)),
-        "saved": _money(worth(sum(sums[name] for name in _NOT_BOUGHT), per_10k)),
+        "saved": _money(worth(sum(sums[name] for name in NOT_BOUGHT), per_10k)),
     }
 
 

@@ -6,6 +6,8 @@ import json
 
 from rich.console import Console
 
+from ekyc_tasks.accounts import accounts
+from ekyc_tasks.cli.tables import money_tables
 from ekyc_tasks.cli.terminal import batch_tables, funnel_table, status_tables
 from ekyc_tasks.funnel import Funnel
 from ekyc_tasks.ledger import Ledger, open_ledger
@@ -14,12 +16,13 @@ from ekyc_tasks.settings import load_settings
 
 
 def show_status(out: Console, *, as_json: bool) -> None:
-    with _ledger() as ledger:
-        document = status_document(ledger)
+    settings = load_settings()
+    with open_ledger(settings.ledger_address) as ledger:
+        document = {**status_document(ledger), "money": accounts(ledger, settings.price_per_10k)}
     if as_json:
         out.print_json(json.dumps(document))
         return
-    for table in status_tables(document):
+    for table in (*status_tables(document), *money_tables(document["money"])):
         if table.row_count:
             out.print(table)
             out.print()

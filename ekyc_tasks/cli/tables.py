@@ -1,8 +1,13 @@
-"""The look of all tables."""
+"""The look of all tables, and those of money."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from rich.table import Table
+
+_DAYS = 7  # shown; --json has all
 
 
 def table(title: str, *columns: str | tuple[str, str]) -> Table:
@@ -19,3 +24,28 @@ def table(title: str, *columns: str | tuple[str, str]) -> Table:
 
 def right(*names: str) -> list[tuple[str, str]]:
     return [(name, "right") for name in names]
+
+
+def money_tables(money: dict[str, Any]) -> Iterator[Table]:
+    """Estimates beside the provider's own amounts, by month and for the last days."""
+    for title, periods in (("Money by month", money["months"]), ("Last days", money["days"][:_DAYS])):
+        columns = right("uploads", "spent", "held", "provider says", "numbers saved", "saved")
+        shown = table(title, "UTC", *columns)
+        for period in periods:
+            shown.add_row(
+                period["period"],
+                f"{period['batches']:,}",
+                period["spent"],
+                period["held"],
+                _says(period),
+                f"{period['saved_numbers']:,}",
+                period["saved"] or "",
+            )
+        yield shown
+
+
+def _says(period: dict[str, Any]) -> str:
+    if period["actual"] is None:
+        return ""
+    is_whole = period["actual_batches"] == period["batches"]
+    return period["actual"] if is_whole else f"{period['actual']} for {period['actual_batches']:,}"

@@ -18,7 +18,7 @@ from ekyc_tasks.ledger.history import History
 from ekyc_tasks.ledger.migrate import migrate
 from ekyc_tasks.ledger.plans import Plans
 from ekyc_tasks.ledger.progress import Progress
-from ekyc_tasks.ledger.records import Attempt, Batch, Event, LandedFile, Link, NewBatch, Run
+from ekyc_tasks.ledger.records import Attempt, Batch, Charge, Event, LandedFile, Link, NewBatch, Run
 from ekyc_tasks.ledger.runs import Runs
 from ekyc_tasks.ledger.store import Clock, Store
 from ekyc_tasks.ledger.uploads import Uploads
@@ -26,6 +26,7 @@ from ekyc_tasks.ledger.uploads import Uploads
 __all__ = [
     "Attempt",
     "Batch",
+    "Charge",
     "Event",
     "LandedFile",
     "Ledger",

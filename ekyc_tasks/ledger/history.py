@@ -7,10 +7,11 @@ from collections.abc import Collection
 from sqlalchemy import func, select
 
 from ekyc_tasks.errors import ConfigurationError
-from ekyc_tasks.ledger.records import Batch, Event, LandedFile, Link, read
+from ekyc_tasks.ledger.records import Batch, Charge, Event, LandedFile, Link, read
+from ekyc_tasks.ledger.spending import MAY_BE_CHARGED
 from ekyc_tasks.ledger.store import Store
-from ekyc_tasks.ledger.tables import batches, events, file_batches, files
-from ekyc_tasks.models import BatchState
+from ekyc_tasks.ledger.tables import attempts, batches, events, file_batches, files
+from ekyc_tasks.models import BatchState, Outcome
 
 
 class History:
@@ -71,3 +72,22 @@ class History:
                 BatchState(state): (int(count), int(numbers))
                 for state, count, numbers in connection.execute(query)
             }
+
+    def charges(self) -> list[Charge]:
+        """All attempts that count as spent; the provider's amount goes with the task that the batch has."""
+        query = (
+            select(attempts, batches.c.actual_amount, batches.c.task_id.label("batch_task"))
+            .join(batches)
+            .where(MAY_BE_CHARGED)
+            .order_by(attempts.c.started_at)
+        )
+        with self._store.reading() as connection:
+            return [
+                Charge(
+                    started_at=row.started_at,
+                    price=row.price,
+                    is_certain=row.outcome == Outcome.ACCEPTED,
+                    actual_amount=row.actual_amount if row.task_id == row.batch_task else None,
+                )
+                for row in connection.execute(query)
+            ]

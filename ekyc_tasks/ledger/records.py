@@ -89,6 +89,16 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """An attempt that was charged, or (not ``is_certain``) may have been; amounts as far as known."""
+
+    started_at: datetime
+    price: Decimal | None
+    is_certain: bool
+    actual_amount: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LandedFile:
     """One arrival with the fates of its lines; all but ``size`` (bytes) count lines."""
 

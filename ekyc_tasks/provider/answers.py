@@ -104,7 +104,8 @@ def balance(answer: Answer) -> Balance | None:
     amount = _decimal(answer.document.get("balance"))
     if answer.status != HTTPStatus.OK or amount is None:
         return None
-    return Balance(amount, _decimal(answer.document.get("used_today")))
+    used_today, credit = (_decimal(answer.document.get(name)) for name in ("used_today", "credit"))
+    return Balance(amount, used_today, credit)
 
 
 def task_status(answer: Answer, task_id: str, *, host: str, key: str) -> TaskStatus:

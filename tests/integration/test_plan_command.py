@@ -178,7 +178,7 @@ def spend(ledger_file, amount):
         ledger.uploads.intended(
             "batch",
             run_id="run",
-            deadline=ledger.history.batch("batch").planned_at,
+            deadline=timedelta(minutes=1),
             price=amount,
             budget=NO_BUDGET,
             balance=None,

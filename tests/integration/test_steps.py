@@ -495,6 +495,14 @@ def test_budget_is_reserved_before_anything_is_sent(bench):
         assert (bench.way, bench.attempts) == ([PLANNED], [])
 
 
+def test_a_balance_that_does_not_cover_an_upload_stops_it_before_anything_is_sent(bench):
+    with beside(bench, balance=0.08, charges=0):
+        with pytest.raises(NoMoney, match=r"the balance is 0\.08"):
+            bench.submit(price_per_10k=Decimal("4.50"))
+        assert bench.uploads == 0
+        assert (bench.way, bench.attempts) == ([PLANNED], [])
+
+
 @pytest.mark.parametrize(("kind", "pause"), [("429", 7), ("429_bare", 10)])
 def test_provider_that_asks_for_a_pause_gets_it(bench, kind, pause):
     with beside(bench, f"create:1={kind}", retry_after=7, charges=1):

@@ -21,6 +21,7 @@ LAYERS = [
         "run",
         [
             "ekyc_tasks.run",
+            "ekyc_tasks.accounts",
             "ekyc_tasks.estimate",
             "ekyc_tasks.report",
             "ekyc_tasks.pages",
