@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 from isal import isal_zlib
 
@@ -97,9 +98,26 @@ def open_members(path: Path, limits: ArchiveLimits) -> Iterator[tuple[Member, ..
 
     Raises `ArchiveError` for what is no archive, is truncated, encrypted, or beyond ``limits``.
     """
-    with path.open("rb") as file:
+    name = shown(path.name)
+    with path.open("rb") as received, _without_transfer_coding(received, name, limits) as file:
         head = file.read(HEAD_BYTES)
-        yield _members(file, shown(path.name), head, limits)
+        yield _members(file, name, head, limits)
+
+
+@contextmanager
+def _without_transfer_coding(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[BinaryIO]:
+    """A storage host may pack a ZIP once more on its way, with gzip, asked or not; it is kept as received."""
+    packed = Member(name, lambda: _gunzipped(file, name, limits))
+    head = packed.head() if is_gzip(file.read(HEAD_BYTES)) else b""
+    if not is_zip(head) or is_workbook(head):
+        file.seek(0)
+        yield file
+        return
+    with TemporaryFile() as unpacked:
+        for chunk in packed.chunks():
+            unpacked.write(chunk)
+        unpacked.seek(0)
+        yield cast(BinaryIO, unpacked)
 
 
 def _members(file: BinaryIO, name: str, head: bytes, limits: ArchiveLimits) -> tuple[Member, ...]:

@@ -62,6 +62,18 @@ def test_reads_gzip(tmp_path, data):
     assert members_of(path) == {"result.bin": LONG}
 
 
+def test_reads_a_zip_that_was_packed_once_more_on_its_way(tmp_path):
+    path = tmp_path / "result.archive"
+    path.write_bytes(gzip.compress(zip_bytes({"a.csv": LONG, "b.csv": DOCUMENTED})))
+    assert members_of(path) == {"a.csv": LONG, "b.csv": DOCUMENTED.encode()}
+
+
+def test_refuses_a_zip_that_was_packed_once_more_and_cut(tmp_path):
+    (tmp_path / "cut.archive").write_bytes(gzip.compress(zip_bytes({"a.csv": LONG}))[:-9])
+    with pytest.raises(ArchiveError, match="truncated"):
+        members_of(tmp_path / "cut.archive")
+
+
 def test_reads_a_bare_file_whatever_its_ending(tmp_path):
     path = tmp_path / "result.zip"
     path.write_bytes(LONG)
