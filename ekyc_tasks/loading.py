@@ -149,7 +149,10 @@ def _layout(table: Table, task_type: TaskType) -> Layout:
     layout = layout_of(table.head, task_type, table.verdict)
     if layout is None or not layout.answers(task_type):
         needed = " and ".join(task_type.required)
-        raise LoadFailed(f"{table.name} is no answer to {task_type.name}, which needs {needed}")
+        raise LoadFailed(
+            f"its table is no answer to {task_type.name}, which needs {needed}; if the provider has renamed "
+            "a column, upgrade and replay"
+        )
     return layout
 
 
@@ -305,7 +308,8 @@ def _accounts(stream: _Stream, accepted: int) -> Reconciliation:
 def _drift(source: _Source, stream: _Stream) -> tuple[str, ...]:
     """Each sentence once, in the order in which it came up."""
     task_type = stream.normalizer.task_type
-    found = [sentence for _, layout in source.tables for sentence in layout_drift(layout, task_type)]
+    found = [note for table, _ in source.tables for note in table.notes]
+    found += [sentence for _, layout in source.tables for sentence in layout_drift(layout, task_type)]
     found += value_drift(stream.normalizer)
     for legacy, lines in stream.healed_lines.items():
         if lines:

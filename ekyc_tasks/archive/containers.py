@@ -6,6 +6,8 @@ Every size, checksum and limit is enforced while bytes flow; any breach is an `A
 
 from __future__ import annotations
 
+import re
+import stat
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
@@ -27,6 +29,11 @@ HEAD_BYTES = 1 << 16
 _RAW_DEFLATE, _GZIP = -15, 31
 _ENCRYPTED = 0x1
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
+_ENTRY, _ENTRY_HEADER = b"PK\x01\x02", struct.Struct("<28xHHH12x")  # lengths of name, extra field, comment
+_LONGEST_ENTRY = 1 << 10
+_ZIP64_END, _ZIP64_END_BYTES = b"PK\x06\x06", 76
+_LEADS_OUT = re.compile(r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)")
+_ASK_AGAIN = "ask the provider for it again"
 # A damaged directory makes zipfile raise nearly anything.
 _ZIP_TROUBLE = (zipfile.BadZipFile, struct.error, UnicodeError, ValueError, EOFError, NotImplementedError)
 
@@ -50,10 +57,12 @@ class Member:
     """One file inside an archive, or the whole of a bare one.
 
     ``chunks()`` yields its bytes, unpacked, from the start each time; reading to the end has verified length
-    and checksum. ``fingerprint`` is equal for members of equal bytes, where the container tells.
+    and checksum. ``fingerprint`` is equal for members of equal bytes, where the container tells. ``label`` is
+    how errors call it: a name in an archive may be anybody's data.
     """
 
     name: str
+    label: str
     chunks: Callable[[], Iterator[bytes]]
     fingerprint: tuple[int, int] | None = None
 
@@ -128,14 +137,14 @@ def _members(file: BinaryIO, name: str, head: bytes, limits: ArchiveLimits) -> t
     if kind := foreign(head):
         raise ArchiveError(f"{name} is {kind}, not a result archive")
     if is_gzip(head):
-        return (Member(name, lambda: _gunzipped(file, name, limits)),)
-    return (Member(name, lambda: _plain(file, name, limits)),)
+        return (Member(name, name, lambda: _gunzipped(file, name, limits)),)
+    return (Member(name, name, lambda: _plain(file, name, limits)),)
 
 
 def _plain(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
     size = file.seek(0, 2)
     if size > limits.max_member_bytes:
-        raise ArchiveError(f"{name} is larger than the limit of {limits.max_member_bytes:,} bytes")
+        raise ArchiveError(_beyond(name, "is larger than", limits.max_member_bytes, "MEMBER_BYTES"))
     return _pieces(file, 0, size)
 
 
@@ -165,93 +174,124 @@ def _unpacked(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]
                 yield engine.decompress(rest, CHUNK)
                 rest = engine.unused_data if engine.eof else engine.unconsumed_tail
     except isal_zlib.IsalError:  # type: ignore[misc]  # its stub gives an instance
-        raise ArchiveError(f"{name} is damaged: it cannot be unpacked") from None
+        raise ArchiveError(f"{name} is damaged: it cannot be unpacked; {_ASK_AGAIN}") from None
     if not engine.eof:
-        raise ArchiveError(f"{name} is truncated: it ends before its data does")
+        raise ArchiveError(f"{name} is truncated: it ends before its data does; {_ASK_AGAIN}")
 
 
 def _gunzipped(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
     packed_bytes = file.seek(0, 2)
-    allowed = min(limits.max_member_bytes, limits.max_total_bytes, limits.max_ratio * packed_bytes)
+    allowed, setting = min(
+        (limits.max_member_bytes, "MEMBER_BYTES"),
+        (limits.max_total_bytes, "TOTAL_BYTES"),
+        (limits.max_ratio * packed_bytes, "RATIO"),
+    )
     unpacked_bytes = 0
     for chunk in _unpacked(_pieces(file, 0, packed_bytes), _GZIP, name):
         unpacked_bytes += len(chunk)
         if unpacked_bytes > allowed:
-            raise ArchiveError(f"{name} unpacks to more than the limit of {allowed:,} bytes")
+            raise ArchiveError(_beyond(name, "unpacks to more than", allowed, setting))
         yield chunk
 
 
 def zip_members(file: BinaryIO, name: str, limits: ArchiveLimits) -> tuple[Member, ...]:
     """The files in a ZIP (ZIP64 too). Raises `ArchiveError` for what its directory already gives away."""
     try:
+        _refuse_many(file, name, limits)
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
     except _ZIP_TROUBLE:
-        raise ArchiveError(f"{name} is truncated or damaged: its directory cannot be read") from None
+        raise ArchiveError(
+            f"{name} is truncated or damaged: its directory cannot be read; {_ASK_AGAIN}"
+        ) from None
     files = [entry for entry in entries if not entry.is_dir()]
     _refuse_hostile(files, name, limits)
-    return tuple(_zip_member(file, entry) for entry in files)
+    labels = (f"member {position} of {name}" for position in range(1, len(files) + 1))
+    return tuple(_zip_member(file, entry, label) for entry, label in zip(files, labels, strict=True))
+
+
+def _refuse_many(file: BinaryIO, name: str, limits: ArchiveLimits) -> None:
+    """Before `zipfile` makes an object of each entry, whatever number of them is announced."""
+    end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # not public; knows ZIP64
+    if end is None:
+        raise zipfile.BadZipFile
+    is_zip64, directory_bytes, location = end[0] == _ZIP64_END, end[5], end[9]
+    file.seek(max(0, location - directory_bytes - (_ZIP64_END_BYTES if is_zip64 else 0)))
+    directory = file.read(min(directory_bytes, _LONGEST_ENTRY * limits.max_members))
+    entries = at = 0
+    while directory.startswith(_ENTRY, at) and entries <= limits.max_members:
+        at += _ENTRY_HEADER.size + sum(_ENTRY_HEADER.unpack_from(directory, at))
+        entries += 1
+    if entries > limits.max_members:
+        raise ArchiveError(_beyond(name, "has more members than", limits.max_members, "MEMBERS"))
 
 
 def _refuse_hostile(entries: list[zipfile.ZipInfo], name: str, limits: ArchiveLimits) -> None:
     """By what the directory claims; that a member holds to its claim is checked while it is read."""
-    if len(entries) > limits.max_members:
-        raise ArchiveError(f"{name} has {len(entries)} members; the limit is {limits.max_members}")
     if sum(entry.file_size for entry in entries) > limits.max_total_bytes:
-        raise ArchiveError(f"{name} unpacks to more than the limit of {limits.max_total_bytes:,} bytes")
-    for entry in entries:
-        _refuse_hostile_member(entry, limits)
+        raise ArchiveError(_beyond(name, "unpacks to more than", limits.max_total_bytes, "TOTAL_BYTES"))
+    for position, entry in enumerate(entries, start=1):
+        _refuse_hostile_member(entry, f"member {position} of {name}", limits)
     in_order = sorted(entries, key=lambda entry: entry.header_offset)
     for entry, following in pairwise(in_order):
-        if entry.header_offset + entry.compress_size > following.header_offset:
-            raise ArchiveError(f"{name} has members that overlap, as no honest archive does")
+        if entry.header_offset + _LOCAL_HEADER.size + entry.compress_size > following.header_offset:
+            raise ArchiveError(f"{name} has members that overlap, as no honest archive does; {_ASK_AGAIN}")
 
 
-def _refuse_hostile_member(entry: zipfile.ZipInfo, limits: ArchiveLimits) -> None:
-    name = shown(entry.filename)
+def _refuse_hostile_member(entry: zipfile.ZipInfo, name: str, limits: ArchiveLimits) -> None:
     if entry.flag_bits & _ENCRYPTED:
-        raise ArchiveError(f"{name} is encrypted")
+        raise ArchiveError(f"{name} is encrypted; {_ASK_AGAIN}")
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise ArchiveError(f"{name} is a symbolic link; {_ASK_AGAIN}")
+    if _LEADS_OUT.search(entry.orig_filename):
+        raise ArchiveError(f"{name} has a name that leads out of the archive; {_ASK_AGAIN}")
     if entry.file_size > limits.max_member_bytes:
-        raise ArchiveError(f"{name} is larger than the limit of {limits.max_member_bytes:,} bytes")
+        raise ArchiveError(_beyond(name, "is larger than", limits.max_member_bytes, "MEMBER_BYTES"))
     if entry.file_size > limits.max_ratio * entry.compress_size:
-        raise ArchiveError(f"{name} unpacks to more than {limits.max_ratio} times its size: a bomb")
+        raise ArchiveError(
+            f"{name} unpacks to more than {limits.max_ratio} times its size: a bomb; "
+            "if you trust it, raise EKYC_ARCHIVE_MAX_RATIO"
+        )
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ArchiveError(f"{name} is packed by method {entry.compress_type}; only deflate is read")
 
 
-def _zip_member(file: BinaryIO, entry: zipfile.ZipInfo) -> Member:
+def _beyond(name: str, does: str, limit: int, setting: str) -> str:
+    return f"{name} {does} the limit of {limit:,}; if you trust it, raise EKYC_ARCHIVE_MAX_{setting}"
+
+
+def _zip_member(file: BinaryIO, entry: zipfile.ZipInfo, label: str) -> Member:
     return Member(
         name=shown(entry.filename),
-        chunks=lambda: _checked(_zip_bytes(file, entry), entry),
+        label=label,
+        chunks=lambda: _checked(_zip_bytes(file, entry, label), entry, label),
         fingerprint=(entry.file_size, entry.CRC),
     )
 
 
-def _zip_bytes(file: BinaryIO, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    name = shown(entry.filename)
-    file.seek(entry.header_offset)
+def _zip_bytes(file: BinaryIO, entry: zipfile.ZipInfo, name: str) -> Iterator[bytes]:
+    file.seek(max(0, entry.header_offset))  # a damaged directory makes it negative
     header = file.read(_LOCAL_HEADER.size)
-    if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
-        raise ArchiveError(f"{name} is damaged: it does not start where the directory says")
+    if entry.header_offset < 0 or len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
+        raise ArchiveError(f"{name} is damaged: it does not start where the directory says; {_ASK_AGAIN}")
     _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
     start = entry.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
     pieces = _pieces(file, start, entry.compress_size)
     return pieces if entry.compress_type == zipfile.ZIP_STORED else _unpacked(pieces, _RAW_DEFLATE, name)
 
 
-def _checked(chunks: Iterator[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    name = shown(entry.filename)
+def _checked(chunks: Iterator[bytes], entry: zipfile.ZipInfo, name: str) -> Iterator[bytes]:
     size = crc = 0
     for chunk in chunks:
         size += len(chunk)
         if size > entry.file_size:
-            raise ArchiveError(f"{name} is damaged: it unpacks to more bytes than it claims")
+            raise ArchiveError(f"{name} is damaged: it unpacks to more bytes than it claims; {_ASK_AGAIN}")
         crc = isal_zlib.crc32(chunk, crc)
         yield chunk
     if size < entry.file_size:
-        raise ArchiveError(f"{name} is truncated: it ends before its data does")
+        raise ArchiveError(f"{name} is truncated: it ends before its data does; {_ASK_AGAIN}")
     if crc != entry.CRC:
-        raise ArchiveError(f"{name} is damaged: its checksum is wrong")
+        raise ArchiveError(f"{name} is damaged: its checksum is wrong; {_ASK_AGAIN}")
 
 
 def shown(name: str) -> str:

@@ -7,6 +7,7 @@ the same rows again; several CSV parts that complete each other; a ``__MACOSX`` 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -66,8 +67,10 @@ def choose(members: Sequence[Member], worth: Worth, limits: ArchiveLimits) -> Ch
 
 
 def _nothing(left_aside: list[tuple[str, str]]) -> str:
-    reasons = "; ".join(f"{name}: {why}" for name, why in left_aside[:5])
-    return f"it holds no table of results ({reasons or 'it is empty'})"
+    """Without the members' names, which may be anybody's data."""
+    reasons = Counter(why for _, why in left_aside).most_common(5)
+    listed = "; ".join(f"{why} ({count} of its members)" for why, count in reasons)
+    return f"it holds no table of results: {listed or 'it is empty'}"
 
 
 def _place(member: Member, sorting: _Sorting) -> str | None:

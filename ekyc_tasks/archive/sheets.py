@@ -8,7 +8,8 @@ notation; calamine gives both as plain digits.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
 
@@ -17,14 +18,16 @@ import numpy as np
 import polars as pl
 
 from ekyc_tasks.archive.containers import Member, zip_members
-from ekyc_tasks.archive.tables import Block, Blocks, ColumnTypes, Table
+from ekyc_tasks.archive.tables import MAX_COLUMNS, Block, Blocks, ColumnTypes, Table
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
 
 BLOCK_ROWS = 50_000
 # A sheet becomes a dense rectangle in memory: one cell far out would cost gigabytes.
 MAX_EMPTY_CELLS = 50_000_000
-MAX_COLUMNS, COLUMNS_TO_Z = 256, 26
+COLUMNS_TO_Z = 26
+MAX_ROWS = 1 << 20
+_ASK_AGAIN = "ask the provider for it again"
 
 _OVERLAP = 256
 _ROW = re.compile(rb"""<(?:\w+:)?row\b[^>]*?\br=["'](\d+)""")
@@ -35,16 +38,30 @@ _BEYOND_LIMIT = re.compile(rb"""\br=["'](?:[A-Z]{3,}|[J-Z][A-Z]|I[W-Z])\d""")
 def sheet_tables(member: Member, verdict: bool | None, limits: ArchiveLimits) -> list[Table]:
     """Each sheet that holds a row, in the workbook's order. Raises `ArchiveError`."""
     data = member.read()
-    for part in zip_members(BytesIO(data), member.name, limits):
-        _refuse_sprawling(part, member.name)
-    try:
+    for part in zip_members(BytesIO(data), member.label, limits):
+        _refuse_sprawling(part, member.label)
+    with _translated(member):
         workbook = fastexcel.read_excel(data)
         sheets = [(name, _texts(workbook, name)) for name in workbook.sheet_names]
-    except fastexcel.FastExcelError:  # its text may hold values
-        raise ArchiveError(f"{member.name} is damaged: its sheets cannot be read") from None
     names = [member.name if len(sheets) == 1 else f"{member.name}: {name}" for name, _ in sheets]
     tables = (_table(name, frame, verdict) for name, (_, frame) in zip(names, sheets, strict=True))
     return [table for table in tables if table is not None]
+
+
+@contextmanager
+def _translated(member: Member) -> Iterator[None]:
+    """Errors and panics of the reader as ours; their text may hold values."""
+    try:
+        yield
+    except BaseException as error:
+        # a panic is no Exception, and each library in Rust has a class of its own for it
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise _damaged(member) from None
+
+
+def _damaged(member: Member) -> ArchiveError:
+    return ArchiveError(f"{member.label} is damaged: its sheets cannot be read; {_ASK_AGAIN}")
 
 
 def _refuse_sprawling(part: Member, name: str) -> None:
@@ -58,10 +75,12 @@ def _refuse_sprawling(part: Member, name: str) -> None:
         cells += chunk.count(b"<c")
         columns = MAX_COLUMNS if _BEYOND_Z.search(seen) else columns
         if _BEYOND_LIMIT.search(seen):
-            raise ArchiveError(f"{name} has a sheet of more than {MAX_COLUMNS} columns: it is no table")
+            raise ArchiveError(
+                f"{name} has a sheet of more than {MAX_COLUMNS} columns: it is no table; {_ASK_AGAIN}"
+            )
         seam = chunk[-_OVERLAP:]
     if rows * columns > max(MAX_EMPTY_CELLS, 20 * cells):
-        raise ArchiveError(f"{name} has a sheet that is nearly empty and far too large to open")
+        raise ArchiveError(f"{name} has a sheet that is nearly empty and far too large to open; {_ASK_AGAIN}")
 
 
 def _texts(workbook: fastexcel.ExcelReader, sheet: str) -> pl.DataFrame:
@@ -76,7 +95,9 @@ def _table(name: str, frame: pl.DataFrame, verdict: bool | None) -> Table | None
     head = next(filled, None)
     if head is None:
         return None
-    return Table(name, tuple(cell or "" for cell in head), verdict, partial(_blocks, frame))
+    is_cut = frame.height >= MAX_ROWS
+    notes = (f"Sheet {name} is full: rows beyond {MAX_ROWS:,} are not in it.",) if is_cut else ()
+    return Table(name, tuple(cell or "" for cell in head), verdict, partial(_blocks, frame), notes)
 
 
 def _blocks(frame: pl.DataFrame, skip_head: bool, few: Collection[int]) -> Blocks:

@@ -12,6 +12,7 @@ import polars as pl
 
 Int64Array = npt.NDArray[np.int64]
 
+MAX_COLUMNS = 256
 MAX_FEW_VALUES = 10_000
 
 
@@ -45,13 +46,15 @@ class Table:
 
     ``head`` are the cells of its first row, header or not; ``verdict`` is what the member's name says about
     every row in it, or None. ``blocks(skip_head, few)`` reads it, in order, from the start each time; ``few``
-    are the positions of columns that are expected to have few distinct values.
+    are the positions of columns that are expected to have few distinct values. ``notes`` are sentences for
+    the report.
     """
 
     name: str
     head: tuple[str, ...]
     verdict: bool | None
     blocks: Callable[[bool, Collection[int]], Blocks]
+    notes: tuple[str, ...] = ()
 
 
 class ColumnTypes:

@@ -8,8 +8,8 @@ proves that every row has the same cells (polars pads short rows in silence), an
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from io import StringIO
 from itertools import compress
@@ -20,7 +20,7 @@ import polars as pl
 from ekyc_tasks.archive.containers import Member
 from ekyc_tasks.archive.encodings import Healer, as_utf8
 from ekyc_tasks.archive.forms import TextForm, sniff
-from ekyc_tasks.archive.tables import Block, Blocks, ColumnTypes, Int64Array, Table
+from ekyc_tasks.archive.tables import MAX_COLUMNS, Block, Blocks, ColumnTypes, Int64Array, Table
 from ekyc_tasks.errors import ArchiveError
 
 BLOCK_BYTES = 8 << 20
@@ -37,6 +37,11 @@ def text_table(member: Member, head: bytes, verdict: bool | None) -> Table | Non
     form = sniff(head)
     if form is None:
         return None
+    if form.width > MAX_COLUMNS:
+        raise ArchiveError(
+            f"{member.label} has more than {MAX_COLUMNS} columns: it is no table; "
+            "ask the provider for it again"
+        )
     return Table(member.name, form.head, verdict, partial(_blocks, member, form))
 
 
@@ -47,7 +52,7 @@ def _blocks(member: Member, form: TextForm, skip_head: bool, few: Collection[int
     types, healer = ColumnTypes(form.width, few), Healer()
     line = 1
     skipped_lines = form.head_lines if skip_head else 0
-    for data in _cut(_utf8(member, form), member.name):
+    for data in _cut(_utf8(member, form), member.label):
         healed, healed_lines = healer.heal(_without_lines(data, skipped_lines))
         rows = _Rows.of(healed, form, types)
         types.learn(rows.frame)
@@ -76,7 +81,10 @@ def _cut(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
         if piece:
             yield piece
         elif held_bytes > MAX_LINE_BYTES:
-            raise ArchiveError(f"{name} has a line of more than {MAX_LINE_BYTES:,} bytes: it is no table")
+            raise ArchiveError(
+                f"{name} has a line of more than {MAX_LINE_BYTES:,} bytes: it is no table; "
+                "ask the provider for it again"
+            )
         held, held_bytes = [rest], len(rest)
     piece = b"".join(held)
     if piece:
@@ -177,7 +185,7 @@ def _with_lines(data: bytes, lines: Int64Array, form: TextForm, types: ColumnTyp
         )
     except pl.exceptions.NoDataError:
         frame = pl.DataFrame(schema=types.types)
-    except pl.exceptions.PolarsError:  # its text holds values
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # its text holds values
         return None
     if frame.height != len(lines):
         return None
@@ -227,51 +235,57 @@ def _parsed_where_even(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows
     marks = _Marks.of(data, form)
     if marks is None:
         return None
-    is_even = marks.cells() == form.width
+    is_even, lines = marks.cells() == form.width, marks.lines()
     spans = list(zip(marks.row_starts().tolist(), marks.row_ends.tolist(), strict=True))
-    lines = marks.lines()
     text = b"".join(data[start:end] for start, end in compress(spans, is_even))
     even = _with_lines(text, lines[is_even], form, types)
     if even is None:
         return None
-    found = [even]
-    for (start, end), line in zip(compress(spans, ~is_even), lines[~is_even].tolist(), strict=True):
-        found.append(_row_by_row(data[start:end], form, types, line))
-    return _in_order(found)
+    uneven = zip(compress(spans, ~is_even), lines[~is_even].tolist(), strict=True)
+    others = _gathered(
+        (row for (start, end), line in uneven for row in _rows(data[start:end], form, line)), form, types
+    )
+    return _in_order(even, others)
 
 
-def _in_order(parts: Sequence[_Rows]) -> _Rows:
-    lines = np.concatenate([part.lines for part in parts])
+def _in_order(some: _Rows, others: _Rows) -> _Rows:
+    if not len(others.lines):
+        return replace(some, ragged=others.ragged)
+    lines = np.concatenate([some.lines, others.lines])
     order = np.argsort(lines)
-    frame = pl.concat([part.frame for part in parts])[order]
-    return _Rows(frame, lines[order], [each for part in parts for each in part.ragged])
+    return _Rows(pl.concat([some.frame, others.frame])[order], lines[order], others.ragged)
 
 
 # --- row by row -----------------------------------------------------------------------------------------
 
 
-def _row_by_row(data: bytes, form: TextForm, types: ColumnTypes, first_line: int = 0) -> _Rows:
+def _row_by_row(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows:
+    return _gathered(_rows(data, form), form, types)
+
+
+def _gathered(found: Iterable[tuple[int, str, list[str]]], form: TextForm, types: ColumnTypes) -> _Rows:
     rows: list[list[str]] = []
     lines: list[int] = []
     ragged: list[tuple[int, str]] = []
-    for line, text, cells in _rows(data.decode().split("\n")[:-1], form):
+    for line, text, cells in found:
         if len(cells) == form.width:
             rows.append(cells)
-            lines.append(first_line + line)
+            lines.append(line)
         else:
-            ragged.append((first_line + line, text))
+            ragged.append((line, text))
     frame = pl.DataFrame(rows, schema=dict.fromkeys(types.types, pl.String), orient="row")
     return _Rows(types.of(frame), np.array(lines, dtype=np.int64), ragged)
 
 
-def _rows(lines: list[str], form: TextForm) -> Iterator[tuple[int, str, list[str]]]:
+def _rows(data: bytes, form: TextForm, first_line: int = 0) -> Iterator[tuple[int, str, list[str]]]:
     """Line number, text and cells of each row that is not blank."""
+    lines = data.decode().split("\n")[:-1]
     at = 0
     while at < len(lines):
         row_lines, cells = _row_at(lines, at, form)
         text = "\n".join(lines[at : at + row_lines])
         if text.strip():
-            yield at, text, cells
+            yield first_line + at, text, cells
         at += row_lines
 
 

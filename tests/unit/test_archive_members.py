@@ -128,8 +128,8 @@ def test_reads_each_row_once(tmp_path, members, read, left_aside):
     ("members", "words"),
     [
         ({}, "it is empty"),
-        ({"readme.txt": "hello"}, "readme.txt: no column of numbers"),
-        ({"inner.zip": zip_bytes({"all.csv": DOCUMENTED})}, "inner.zip: an archive inside the archive"),
+        ({"readme.txt": "hello"}, "no column of numbers"),
+        ({"inner.zip": zip_bytes({"all.csv": DOCUMENTED})}, "an archive inside the archive"),
         ({"numbers.txt": LIST}, "tells no verdict"),
         ({"result.xlsx": BOOK[: len(BOOK) // 2]}, "truncated or damaged"),
         ({"result.xlsx": zip_bytes({"[Content_Types].xml": "", "xl/workbook.xml": "no xml"})}, "damaged"),

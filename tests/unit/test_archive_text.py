@@ -18,7 +18,7 @@ ROWS = [line.split(",") for line in DOCUMENTED.splitlines()[1:]]
 
 def table_of(data: bytes, chunk_bytes: int = 1 << 20):
     pieces = [data[at : at + chunk_bytes] for at in range(0, len(data), chunk_bytes)]
-    member = Member("all.csv", lambda: iter(pieces))
+    member = Member("all.csv", "all.csv", lambda: iter(pieces))
     return text.text_table(member, member.head(), None)
 
 

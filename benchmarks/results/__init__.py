@@ -1,0 +1,1 @@
+"""Result archive → dataset: this project against what one would write instead."""

@@ -1,0 +1,181 @@
+"""Archives that mean harm, each made by a function that writes it; small on disk, whatever they claim."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from archive_files import DOCUMENTED, HEADER, sheet_xml, workbook_bytes, zip_bytes
+
+GIB = 1 << 30
+ROW = b"+41798284651,yes,,,,,,\n"
+TEXT = DOCUMENTED.encode()
+Maker = Callable[[Path], object]
+
+
+def bomb(size: int = GIB) -> bytes:
+    """Raw deflate of so many zeros, about a thousandth of it."""
+    engine = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return b"".join([*(engine.compress(bytes(1 << 20)) for _ in range(size >> 20)), engine.flush()])
+
+
+def entry(
+    name: bytes,
+    data: bytes,
+    *,
+    packed: bytes | None = None,
+    claimed: int | None = None,
+    crc=None,
+    method=8,
+    flags=0,
+    mode=0o100600,
+    offset=0,
+) -> tuple[bytes, bytes]:
+    """A local header with its data, and the entry of the directory that points at ``offset``."""
+    if packed is None:
+        engine = zlib.compressobj(9, zlib.DEFLATED, -15)
+        packed = engine.compress(data) + engine.flush() if method == 8 else data
+    size = len(data) if claimed is None else claimed
+    crc = zlib.crc32(data) if crc is None else crc
+    common = struct.pack("<HHHHHLLLHH", 20, flags, method, 0, 33, crc, len(packed), size, len(name), 0)
+    local = b"PK\x03\x04" + common + name + packed
+    central = b"PK\x01\x02" + struct.pack("<H", 0x0314) + common
+    return local, central + struct.pack("<HHHLL", 0, 0, 0, mode << 16, offset) + name
+
+
+def archive(*entries: tuple[bytes, bytes], count: int | None = None) -> bytes:
+    """Entries must have been made with their offsets; ``count`` is what the end claims."""
+    body = b"".join(local for local, _ in entries)
+    directory = b"".join(central for _, central in entries)
+    count = len(entries) if count is None else count
+    return (
+        body
+        + directory
+        + struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, count, count, len(directory), len(body), 0)
+    )
+
+
+def one(name: bytes = b"all.csv", data: bytes = TEXT, **more) -> bytes:
+    return archive(entry(name, data, **more))
+
+
+def crowd(members: int, *, claimed: int | None = None) -> bytes:
+    """So many empty files, from one local header each."""
+    local, _ = entry(b"000000", b"")
+    entries = [entry(f"{at:06}".encode(), b"", offset=at * len(local)) for at in range(members)]
+    return archive(*entries, count=claimed if claimed is not None else min(members, 0xFFFF))
+
+
+def overlapping(members: int) -> bytes:
+    """One kernel of data that every entry points at."""
+    local, _ = entry(b"0.csv", TEXT)
+    entries = [entry(f"{at}.csv".encode(), TEXT)[1] for at in range(members)]
+    return archive((local, b""), *((b"", central) for central in entries), count=members)
+
+
+def zipped_bombs(depth: int) -> bytes:
+    data = one(data=b"", packed=bomb(64 << 20), claimed=64 << 20)
+    for _ in range(depth):
+        data = zip_bytes({f"{at}.zip": data for at in range(4)})
+    return data
+
+
+def long_line(path: Path) -> None:
+    """1 GiB without a newline; no disk is used."""
+    with path.open("wb") as file:
+        file.write(HEADER.encode() + b"\n" + b"x" * (1 << 17))
+        file.truncate(GIB)
+
+
+def zipped_line(path: Path) -> None:
+    """The same in a ZIP that packs it too little to be told by its ratio."""
+    data = (HEADER + "\n").encode() + bytes(range(33, 127)) * 400_000
+    path.write_bytes(zip_bytes({"all.csv": data.replace(b",", b".").replace(b'"', b"'")}, zipfile.ZIP_STORED))
+
+
+def workbook_with(parts: dict[str, bytes | str]) -> bytes:
+    """A workbook some of whose parts are replaced."""
+    book = zipfile.ZipFile(io.BytesIO(workbook_bytes([["Number", "telegram"], ["+41798284651", "yes"]])))
+    return zip_bytes({**{name: book.read(name) for name in book.namelist()}, **parts})
+
+
+def sheet_of(body: str) -> str:
+    return sheet_xml([["Number", "telegram"]]).replace("</sheetData>", body + "</sheetData>")
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+BOOK = workbook_bytes([["Number", "telegram"], *[[f"+4179{n:07}", "yes"] for n in range(1_000)]])
+LAUGHS = (
+    '<!DOCTYPE x [<!ENTITY a "ha">'
+    + "".join(f'<!ENTITY {chr(98 + at)} "{("&" + chr(97 + at) + ";") * 10}">' for at in range(9))
+    + "]>"
+)
+
+HOSTILE: dict[str, bytes | Maker] = {
+    "bomb": one(data=b"", packed=bomb(), claimed=GIB),
+    "bomb-that-lies": one(data=b"", packed=bomb(), claimed=len(TEXT)),
+    "bombs-in-bombs": zipped_bombs(3),
+    "bomb-beside-a-table": archive(
+        entry(b"all.csv", TEXT),
+        entry(b"more.csv", b"", packed=bomb(), claimed=GIB, offset=len(entry(b"all.csv", TEXT)[0])),
+    ),
+    "gzip-bomb": gzip.compress(TEXT + ROW * (8 << 20), 9, mtime=0),
+    "gzip-in-gzip": gzip.compress(gzip.compress(TEXT, mtime=0), mtime=0),
+    "claims-16-eib": one(claimed=0xFFFF_FFFE),
+    "nested": zip_bytes({"inner.zip": zip_bytes({"all.csv": DOCUMENTED})}),
+    "100,000-members": crowd(100_000),
+    "100,000-members-that-claim-to-be-one": crowd(100_000, claimed=1),
+    "overlap-whole": overlapping(5_000),
+    "overlap-part": archive(
+        entry(b"a.csv", TEXT, method=0),
+        entry(b"b.csv", TEXT, method=0, offset=50),
+    ),
+    "claims-less": one(claimed=10),
+    "claims-more": one(claimed=10 * len(TEXT)),
+    "climbs": one(b"../../all.csv"),
+    "climbs-in-the-middle": one(b"a/../../all.csv"),
+    "climbs-by-backslash": one(b"..\\all.csv"),
+    "absolute": one(b"/etc/all.csv"),
+    "drive": one(b"C:\\all.csv"),
+    "share": one(b"\\\\host\\all.csv"),
+    "symbolic-link": one(data=b"/etc/passwd", mode=0o120777),
+    "encrypted": one(flags=1),
+    "strongly-encrypted": one(method=99, flags=1),
+    "packed-otherwise": zip_bytes({"all.csv": DOCUMENTED}, zipfile.ZIP_LZMA),
+    "wrong-checksum": one(crc=1),
+    "cut-off": zip_bytes({"all.csv": DOCUMENTED * 1_000})[:2_000],
+    "cut-off-in-its-directory": zip_bytes({"all.csv": DOCUMENTED})[:-10],
+    "directory-elsewhere": zip_bytes({"all.csv": DOCUMENTED})[:-6] + b"\xff\xff\xff\x7f\0\0",
+    "points-behind-the-end": archive(entry(b"all.csv", TEXT, offset=10_000)),
+    "xlsx-bomb": workbook_with({SHEET: bytes(300 << 20)}),
+    "xlsx-huge-sheet": workbook_with(
+        {SHEET: sheet_of('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>')}
+    ),
+    "xlsx-sprawl": workbook_with({SHEET: sheet_of('<row r="1048576"><c r="AZ1048576"><v>1</v></c></row>')}),
+    "xlsx-laughs": workbook_with({SHEET: LAUGHS + "<worksheet>&j;</worksheet>"}),
+    "xlsx-no-xml": workbook_with({SHEET: "<worksheet><sheetData><row r='1'><c"}),
+    "xlsx-text-out-of-range": workbook_with(
+        {SHEET: sheet_of('<row r="2"><c r="A2" t="s"><v>99</v></c></row>')}
+    ),
+    "xlsx-cut-off": BOOK[: len(BOOK) // 2],
+    "line-of-1-gib": long_line,
+    "line-of-37-mib": zipped_line,
+    "100,000-columns": ("Number," + ",".join("c" for _ in range(100_000)) + "\n").encode(),
+    "web-page": b"<html><body>Sign in</body></html>",
+    "nothing": b"",
+    "zeros": bytes(1 << 20),
+}
+
+
+def write(name: str, path: Path) -> Path:
+    made = HOSTILE[name]
+    if isinstance(made, bytes):
+        path.write_bytes(made)
+    else:
+        made(path)
+    return path
