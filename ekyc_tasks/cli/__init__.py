@@ -214,6 +214,14 @@ def sandbox(
 
 
 @app.command()
+def doctor() -> None:
+    """Check settings, folders, ledger, provider and Prefect; say what to mend. Exit code 2 if anything."""
+    from ekyc_tasks.cli.doctor import examine
+
+    raise typer.Exit(examine(out))
+
+
+@app.command()
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Prefect's server and UI.")] = 4200,
     workers: Annotated[int, typer.Option(min=1, max=32, help="How many workers.")] = 1,

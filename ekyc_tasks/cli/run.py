@@ -53,7 +53,9 @@ def show_ending(ending: Ending, out: Console, err: Console) -> None:
 
 def _run_flow(request: CheckRequest, *, debug: bool) -> Ending:
     from flows.check_numbers import check_numbers
+    from flows.health import check_server
 
+    check_server()
     state: Any = asyncio.run(_run(check_numbers, request))
     result = state.result(raise_on_failure=False)
     if isinstance(result, dict):
