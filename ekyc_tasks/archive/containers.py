@@ -116,7 +116,7 @@ def open_members(path: Path, limits: ArchiveLimits) -> Iterator[tuple[Member, ..
 @contextmanager
 def _without_transfer_coding(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[BinaryIO]:
     """A storage host may pack a ZIP once more on its way, with gzip, asked or not; it is kept as received."""
-    packed = Member(name, lambda: _gunzipped(file, name, limits))
+    packed = Member(name, name, lambda: _gunzipped(file, name, limits))
     head = packed.head() if is_gzip(file.read(HEAD_BYTES)) else b""
     if not is_zip(head) or is_workbook(head):
         file.seek(0)
