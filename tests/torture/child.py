@@ -46,7 +46,7 @@ def serve() -> None:
         with os.fdopen(reader) as pipe:
             said = pipe.read()
         _, status = os.waitpid(pid, 0)
-        _tell(_ended(request, said, status))
+        _tell(_ended(Path(request["folder"]), pid, said, status))
 
 
 def _rehearse() -> None:
@@ -58,8 +58,8 @@ def _rehearse() -> None:
         open_ledger(f"sqlite:///{folder}/ledger.db").close()
 
 
-def _ended(request: dict[str, Any], said: str, status: int) -> dict[str, Any]:
-    note, output = (Path(request["folder"]) / name for name in ("died-at", "output"))
+def _ended(folder: Path, pid: int, said: str, status: int) -> dict[str, Any]:
+    note, output = folder / f"died-at-{pid}", folder / f"output-{pid}"
     return {
         "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
         "result": json.loads(said) if said else None,
@@ -71,14 +71,12 @@ def _ended(request: dict[str, Any], said: str, status: int) -> dict[str, Any]:
 def _work(request: dict[str, Any], writer: int) -> None:
     """In the child; never returns."""
     folder = Path(request["folder"])
-    output = os.open(folder / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    output = os.open(folder / f"output-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    signal.alarm(_LONGEST_WORK)
+    signal.alarm(request.get("seconds", _LONGEST_WORK))
     os.environ.update(request["environment"])
-    note = folder / "died-at"
-    note.unlink(missing_ok=True)
-    killer = seams.Killer(request.get("kill_at"), note)
+    killer = seams.Killer(request.get("kill_at"), folder / f"died-at-{os.getpid()}")
     seams.install(killer, root=folder)
     if request.get("stops_first"):
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -106,7 +104,19 @@ def _ekyc(request: dict[str, Any]) -> dict[str, Any]:
     return {"exit_code": code or 0, "sentences": []}
 
 
-_WORKS = {"run": _run, "ekyc": _ekyc}
+def _examine(request: dict[str, Any]) -> dict[str, Any]:
+    from torture.machine import examine  # noqa: PLC0415 - it bends the time of its process
+
+    return {"exit_code": 0, **examine(Path(request["folder"]), **request["profile"])}
+
+
+def _read(request: dict[str, Any]) -> dict[str, Any]:
+    from torture.readers import read  # noqa: PLC0415 - only they need DuckDB
+
+    return read(**request["options"])
+
+
+_WORKS = {"examine": _examine, "read": _read, "run": _run, "ekyc": _ekyc}
 
 
 def _tell(document: dict[str, Any]) -> None:

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from torture.trial import Answers, Trial
+from torture.trial import LANDED, Answers, Trial
 from torture.warm import Warm
 
 from ekyc_tasks.sandbox import SandboxOptions
@@ -49,15 +49,26 @@ class Crew:
             self._free.put(process)
 
     @contextmanager
-    def trial(self, *chaos: str, settings: dict[str, str] | None = None, **options):
+    def trial(self, *chaos: str, landed=LANDED, settings: dict[str, str] | None = None, **options):
         """A fresh folder and a sandbox; what a trial with violations left is kept."""
         self._count += 1
         root = self._folder / f"trial-{self._count}"
         behaviour = SandboxOptions(**{**ODD_ANSWERS, **options}, chaos=chaos)
-        with self.warm() as warm, Trial(root, warm, behaviour, settings=settings or {}) as trial:
+        with self.warm() as warm, Trial(root, warm, behaviour, landed, settings or {}) as trial:
             yield trial
         if not trial.violations:
             shutil.rmtree(root)
+
+    def examined(self, *, examples: int, steps: int, lot: int) -> dict[str, Any]:
+        """A state machine's share of the examples; see `torture.machine`."""
+        self._count += 1
+        folder = self._folder / f"examples-{self._count}"
+        folder.mkdir()
+        profile = {"examples": examples, "steps": steps, "lot": lot}
+        with self.warm() as warm:
+            ended = warm.run("examine", folder, {}, profile=profile, seconds=1200)
+        assert ended.result is not None, ended.output[-2000:]
+        return ended.result
 
     def each(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """The results in the order of ``items``, side by side."""

@@ -43,6 +43,7 @@ class Warm:
         paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         # numpy's and everybody's own pools: none may be there when we fork
         own = {"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2"}
+        own["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"  # whoever asks for a server is told at once
         self._process = subprocess.Popen(
             [sys.executable, "-m", "torture.child"],
             cwd=ROOT,
