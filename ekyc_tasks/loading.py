@@ -113,6 +113,12 @@ def _refuse_second_date(final: Path) -> None:
         )
 
 
+def numbers_in(archive: Path, *, task_type: str, limits: ArchiveLimits = DEFAULT_LIMITS) -> Int64Array:
+    """The keys of all readable numbers of an archive, in any order; raises `LoadFailed` as loading does."""
+    with open_members(archive, limits) as members:
+        return _source(members, task_type_named(task_type), limits).keys()
+
+
 # --- what the archive holds -----------------------------------------------------------------------------
 
 

@@ -161,6 +161,23 @@ def normalize(
     normalize(Request(archive, to, numbers, task_type, checked_at, task_id), out, as_json=as_json)
 
 
+@app.command(name="import")
+def import_(
+    archives: Annotated[list[Path], typer.Argument(help="Result archives that you have already.")],
+    task_type: Annotated[str | None, typer.Option(help="The provider's check, such as tg_avatar.")] = None,
+    checked_at: Annotated[
+        str | None, typer.Option(help="When the answers were made; default: each file's time.")
+    ] = None,
+    task_id: Annotated[str, typer.Option(help="The provider's task, if you know it.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Load archives that were bought before: batches like any other, whose numbers are not bought again."""
+    from ekyc_tasks.cli.imports import Request, import_archives
+
+    request = Request(archives, task_type, checked_at, task_id)
+    raise typer.Exit(import_archives(request, out, as_json=as_json))
+
+
 @app.command()
 def replay(
     batches: Annotated[list[str] | None, typer.Argument(help="Fetched or loaded batches.")] = None,

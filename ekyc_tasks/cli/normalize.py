@@ -42,7 +42,7 @@ def normalize(request: Request, out: Console, *, as_json: bool) -> None:
     numbers = None if request.numbers is None else existing(request.numbers)
     folder = DataFolder(request.out, landing=request.out / "landing", warehouse=request.out / "warehouse")
     checked_at = moment(request.checked_at) if request.checked_at else moment_of(archive)
-    task_id = _task_id(request.task_id)
+    task_id = task_id_of(request.task_id)
     try:
         batch_id = short_id(archive)
         report = load_archive(
@@ -120,7 +120,7 @@ def moment_of(file: Path) -> datetime:
         ) from None
 
 
-def _task_id(text: str) -> str:
+def task_id_of(text: str) -> str:
     if len(text) > _LONGEST_TASK_ID or not text.isprintable():
         raise ConfigurationError(f"--task-id is at most {_LONGEST_TASK_ID} printable characters.")
     return text

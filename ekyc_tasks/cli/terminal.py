@@ -99,6 +99,19 @@ def load_tables(document: dict[str, Any]) -> Iterator[Table]:
     yield drift
 
 
+def import_table(documents: Sequence[dict[str, Any]]) -> Table:
+    table = _table("Imported", "archive", "batch", *_right("accepted", "quarantined"), "")
+    for document in documents:
+        counts = document.get("counts")
+        table.add_row(
+            Text(document["archive"]),
+            document["batch_id"],
+            *("" if counts is None else f"{counts[name]:,}" for name in ("accepted", "quarantined")),
+            "" if document["is_new"] else "was here before",
+        )
+    return table
+
+
 def replay_table(documents: Sequence[dict[str, Any]]) -> Table:
     table = _table("Loaded again", "batch", "file", *_right("accepted", "quarantined", "missing"))
     for document in documents:

@@ -116,6 +116,57 @@ class Plans:
         first = select(batches.c.batch_id).where(batches.c.batch_id.in_(ids), batches.c.run_id == run_id)
         return connection.execute(first.limit(1)).one_or_none() is not None
 
+    def imported(
+        self,
+        batch: NewBatch,
+        *,
+        task_type: str,
+        task_id: str | None,
+        archive_sha256: str,
+        archive_size: int,
+        checked_at: datetime,
+        run_id: str,
+    ) -> None:
+        """A batch that was bought before this ledger was there, and whose archive is kept now: FETCHED.
+
+        Its numbers count as bought when they were checked.
+        """
+        with self._store.writing() as connection:
+            self._require_turn(connection, run_id)
+            connection.execute(
+                batches.insert().values(
+                    batch_id=batch.batch_id,
+                    task_type=task_type,
+                    state=BatchState.FETCHED,
+                    numbers=batch.numbers,
+                    sha256=batch.sha256,
+                    planned_at=self._store.now(connection),
+                    run_id=run_id,
+                    owner=run_id,
+                    task_id=task_id,
+                    submitted_at=checked_at,
+                    exported_at=checked_at,
+                    checked_at=checked_at,
+                    archive_sha256=archive_sha256,
+                    archive_size=archive_size,
+                )
+            )
+            self._store.record(
+                connection,
+                batch.batch_id,
+                source=None,
+                to=BatchState.FETCHED,
+                why=f"archive of {archive_size:,} bytes imported",
+                run_id=run_id,
+            )
+
+    def batch_of_archive(self, sha256: str) -> Batch | None:
+        """The batch that keeps these very bytes, whoever brought them."""
+        query = select(batches).where(batches.c.archive_sha256 == sha256).order_by(batches.c.batch_id)
+        with self._store.reading() as connection:
+            row = connection.execute(query.limit(1)).one_or_none()
+            return None if row is None else read(Batch, row)
+
     def planned_before(self, path: str, identity: str) -> bool:
         """Was this very arrival planned by a run that died before it could remove the file?"""
         with self._store.reading() as connection:
