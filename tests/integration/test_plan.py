@@ -6,7 +6,6 @@ import asyncio
 import stat
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +15,7 @@ from support import START, FakeClock
 from ekyc_tasks import disk
 from ekyc_tasks.errors import ConfigurationError, InputError
 from ekyc_tasks.folders import DataFolder
-from ekyc_tasks.ledger import Ledger, open_ledger
+from ekyc_tasks.ledger import Attempt, Ledger, open_ledger
 from ekyc_tasks.models import BatchState, Decision, Outcome, Reconciliation, UploadResult
 from ekyc_tasks.money import NO_BUDGET
 from ekyc_tasks.steps.arrivals import settled_arrivals
@@ -71,16 +70,19 @@ class Office:
     def sent(self, batch_id: str) -> list[str]:
         return self.folder.batch_file(batch_id).read_text().splitlines()
 
-    def load(self, batch_id: str) -> None:
-        """Push a planned batch to LOADED, as if the provider had answered everything."""
-        attempt = self.ledger.uploads.intended(
+    def attempt(self, batch_id: str) -> Attempt:
+        return self.ledger.uploads.intended(
             batch_id,
             run_id=self.run_id,
             deadline=timedelta(0),
-            price=Decimal(0),
+            price=None,
             budget=NO_BUDGET,
             balance=None,
         )
+
+    def load(self, batch_id: str) -> None:
+        """Push a planned batch to LOADED, as if the provider had answered everything."""
+        attempt = self.attempt(batch_id)
         result = UploadResult(Outcome.ACCEPTED, "", 200, task_id=f"task-of-{batch_id}")
         self.ledger.uploads.accepted(attempt.attempt_id, result, run_id=self.run_id)
         self.ledger.progress.fetched(
@@ -92,26 +94,12 @@ class Office:
         )
 
     def hold(self, batch_id: str) -> None:
-        attempt = self.ledger.uploads.intended(
-            batch_id,
-            run_id=self.run_id,
-            deadline=timedelta(0),
-            price=None,
-            budget=NO_BUDGET,
-            balance=None,
-        )
+        attempt = self.attempt(batch_id)
         result = UploadResult(Outcome.UNKNOWN, "no answer")
         self.ledger.uploads.answered(attempt, result, to=BatchState.HELD, why="no answer")
 
     def refuse(self, batch_id: str, *, status: int = 400, minimum: int | None = None) -> None:
-        attempt = self.ledger.uploads.intended(
-            batch_id,
-            run_id=self.run_id,
-            deadline=timedelta(0),
-            price=None,
-            budget=NO_BUDGET,
-            balance=None,
-        )
+        attempt = self.attempt(batch_id)
         result = UploadResult(Outcome.REFUSED, "not like this", status, minimum=minimum)
         self.ledger.uploads.answered(attempt, result, to=BatchState.REFUSED, why=result.words)
 
