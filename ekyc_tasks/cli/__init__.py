@@ -260,9 +260,12 @@ def main() -> None:
             raise
         err.print(f"ekyc: {error}", markup=False, highlight=False)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("ekyc: interrupted; the ledger knows what was begun, and `ekyc run` goes on.", markup=False)
-        sys.exit(_INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:  # what Typer makes of Ctrl-C, without a word
+            err.print(
+                "ekyc: interrupted; the ledger knows what was begun, and `ekyc run` goes on.", markup=False
+            )
+        raise
 
 
 __all__ = ["app", "main"]
