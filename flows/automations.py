@@ -27,7 +27,7 @@ def zombies() -> AutomationCore:
             after={"prefect.flow-run.heartbeat"},
             # Any sign of life: our final states have names of their own.
             expect={"prefect.flow-run.*"},
-            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
             for_each={"prefect.resource.id"},
             threshold=1,
             within=_SILENCE,

@@ -43,14 +43,15 @@ class Server:
     url: str
     home: Path
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def ask(self, path: str, body: dict[str, Any] | None = None, *, method: str | None = None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - our own server on loopback
             f"{self.url}{path}",
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return json.load(answer)
+            return json.loads(answer.read() or "null")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -137,3 +138,19 @@ class Desk:
             for path in sorted((self.data / folder).rglob("*"))
             if path.is_file()
         }
+
+
+def descendants(pid: int) -> set[int]:
+    """Whatever this process has started, and what that has started."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    family, grown = {pid}, True
+    while grown:
+        children = {child for child, parent in parents.items() if parent in family} - family
+        family |= children
+        grown = bool(children)
+    return family - {pid}

@@ -1,0 +1,213 @@
+"""`ekyc up`: everything a person needs, in the real interface of a real server, and nothing left behind.
+
+One server for the whole module; the browser's part is skipped where there is no Chromium.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from desk import BIN, NUMBERS, ROOT, Desk, Server, chaotic, descendants, wait_until
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+from playwright.sync_api import expect, sync_playwright
+from support import unused_port
+
+from ekyc_tasks.sandbox import Sandbox
+
+pytestmark = pytest.mark.flow
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SCREENSHOTS = ROOT / "build" / "screenshots"  # what CI keeps
+QUIET = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)  # fmt: skip
+
+
+@dataclass
+class Up:
+    """A running `ekyc up` with a desk whose second upload gets lost on the way back."""
+
+    desk: Desk
+    port: int
+    process: subprocess.Popen
+    said: list[str]
+
+    @property
+    def ui(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, path: str, body: dict | None = None):
+        return self.desk.server.ask(path, body)
+
+
+def command(port: int) -> list[str]:
+    return [str(BIN / "ekyc"), "up", "--port", str(port)]
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory) -> Iterator[Up]:
+    home = tmp_path_factory.mktemp("up")
+    (home / "landing").mkdir()
+    port = unused_port()
+    with Sandbox(chaotic("create:2=504_after")) as sandbox:
+        settings = {"EKYC_BATCH_SIZE": "200", "EKYC_PRICE_PER_10K": "4.50"}
+        desk = Desk(home, sandbox, Server(f"http://127.0.0.1:{port}/api", home), settings)
+        with subprocess.Popen(
+            command(port), cwd=home, env=desk.environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            said = [process.stdout.readline()]
+            while said[-1] and "Ctrl-C" not in said[-1]:
+                said.append(process.stdout.readline())
+            try:
+                yield Up(desk, port, process, said)
+            finally:
+                process.terminate()
+
+
+def test_it_says_where_the_interface_is_and_what_is_scheduled(up):
+    text = "".join(up.said)
+
+    assert up.ui in text
+    assert re.search(r"check-numbers +every 5 minutes, next at \d\d:\d\d UTC", text)
+    assert all(f"{name}  " in text for name in ("resolve", "replay"))
+    assert str(up.desk.data / "landing") in text
+    deployment = up.ask("/deployments/name/check-numbers/check-numbers")
+    assert deployment["description"]
+    assert deployment["tags"] == ["ekyc"]
+    assert deployment["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    assert [one["name"] for one in up.ask("/automations/filter", {})] == [
+        "Mark runs whose process is gone as Crashed"
+    ]
+
+
+def test_starting_it_twice_says_so(up):
+    again = subprocess.run(
+        command(up.port), env=up.desk.environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (again.returncode, "running for" in again.stderr) == (2, True)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_a_person_runs_reads_and_decides_in_the_browser(up):
+    up.desk.drop("first.txt", *NUMBERS[:400])
+    up.desk.drop("second.txt", *NUMBERS[400:])
+    check = up.ask("/deployments/name/check-numbers/check-numbers")["id"]
+    up.desk.server.ask(f"/deployments/{check}/pause_deployment", {})  # no scheduled run comes between
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        page.set_default_timeout(60_000)
+        asked: set[str] = set()
+        page.on("request", lambda request: asked.add(request.url.split("/")[2]))
+
+        run = run_from_the_form(page, up)
+        wait_until(lambda: up.ask(f"/flow_runs/{run}")["state_type"] == "FAILED", what="the held batch")
+        page.goto(f"{up.ui}/runs/flow-run/{run}")
+        page.get_by_text("Held: 1 batch needs a decision").first.wait_for()
+        page.wait_for_timeout(2000)  # the timeline is drawn by then; for the picture only
+        page.screenshot(path=SCREENSHOTS / "run.png")
+        read_the_report(page)
+        decide(page, up)
+        browser.close()
+
+    assert asked == {f"127.0.0.1:{up.port}"}
+    assert up.desk.states() == ["loaded", "submitted"]
+    assert len(up.desk.sandbox.charges) == 2
+    assert [path.name for path in (up.desk.data / "landing").iterdir()] == ["second.txt"]
+
+
+def open_deployment(page, up: Up, name: str) -> None:
+    page.goto(f"{up.ui}/deployments")
+    page.locator("a[href*='/deployments/deployment/']", has_text=name).first.click()
+    page.get_by_role("button", name="Run", exact=True).click()
+
+
+def run_from_the_form(page, up: Up) -> str:
+    """Only first.txt, and a wait of its own; a wait that is none is refused. The run's id."""
+    open_deployment(page, up, "check-numbers")
+    page.get_by_text("Custom run").click()
+    page.get_by_role("button", name="Add item").first.click()
+    expect(page.locator("textarea")).to_have_count(2)
+    page.locator("textarea").first.fill("first.txt")
+    page.locator("textarea").last.fill("soon")
+    assert submitted(page).status == 409
+    page.get_by_text("'soon' does not match").first.wait_for()
+    page.screenshot(path=SCREENSHOTS / "form-refused.png", full_page=True)
+    page.locator("textarea").last.fill("90s")
+    created = submitted(page)
+    assert created.status == 201
+    return created.json()["id"]
+
+
+def submitted(page):
+    """The answer to the form; a click that comes while the page is still drawn goes nowhere."""
+    for _ in range(10):
+        with suppress(PlaywrightTimeout):
+            with page.expect_response("**/create_flow_run", timeout=6_000) as answer:
+                page.get_by_role("button", name="Submit").click()
+            return answer.value
+    raise AssertionError("the form was never sent")
+
+
+def read_the_report(page) -> None:
+    page.get_by_text("Artifacts", exact=True).first.click()
+    page.get_by_text("run-report").first.click()
+    page.get_by_text("What to do next").wait_for()
+    page.screenshot(path=SCREENSHOTS / "report.png", full_page=True)
+    text = page.inner_text("body")
+    assert all(words in text for words in ("Held: 1 batch needs a decision", "accepted → dataset", "0.18"))
+    assert not any(number.lstrip("+") in text for number in NUMBERS)
+
+
+def decide(page, up: Up) -> None:
+    """With the keyboard, where it matters: the task id is typed, the form is sent."""
+    open_deployment(page, up, "resolve")
+    page.get_by_text("Quick run").click()
+    run = wait_until(
+        lambda: up.ask("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}),
+        seconds=90,
+        what="the form",
+    )[0]
+    page.goto(f"{up.ui}/runs/flow-run/{run['id']}")
+    page.get_by_role("button", name="Resume").click()
+    form = page.get_by_role("dialog")
+    form.get_by_text("probably took it").wait_for()
+    decision = form.locator("button.p-select-button__control").nth(1)
+    expect(decision).to_have_text("leave it")
+    decision.focus()
+    for key in ("Enter", "ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(200)  # the list is drawn between two keys
+    expect(decision).to_have_text("adopt")
+    form.locator("textarea").first.fill(up.desk.sandbox.charges[1].task_id)
+    form.get_by_text("probably took it").scroll_into_view_if_needed()
+    page.screenshot(path=SCREENSHOTS / "resolve.png")
+    form.get_by_role("button", name="Submit").focus()
+    page.keyboard.press("Enter")
+    wait_until(lambda: up.ask(f"/flow_runs/{run['id']}")["state_name"] == "Decided: adopt", what="the end")
+    page.reload()
+    page.get_by_text("Decided: adopt").first.wait_for()
+    page.screenshot(path=SCREENSHOTS / "decided.png")
+
+
+def test_it_leaves_no_process_behind_when_its_server_is_gone(up):
+    """The worker has seen the outage then: the first signal may not end it."""
+    family = descendants(up.process.pid)
+    server = next(pid for pid in family if b"server" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    os.kill(server, signal.SIGKILL)
+
+    assert up.process.wait(timeout=60) == 2
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), what="the end of them all")
