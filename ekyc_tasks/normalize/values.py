@@ -24,6 +24,8 @@ class FieldReader:
     are Categorical too, with categories in the order in which their first rows were read.
     """
 
+    _values: pl.DataFrame  # by place: what the text there is read as
+
     def __init__(self, each: Field, rules: Sequence[pl.Expr]) -> None:
         self.field = each
         self.new_words: set[str] = set()
@@ -34,6 +36,8 @@ class FieldReader:
         """The dataset columns of this field, and `IS_BAD`: whether a text breaks the contract."""
         if isinstance(text.dtype, pl.Categorical):
             places = self._places(text)
+            if self._values.width == 0:  # nothing but empty cells so far
+                self._values = self._encoded(self._read(pl.Series("text", [], dtype=pl.String)))
             values = self._values.select(pl.all().gather(places))
             return values.with_columns(pl.col(IS_BAD).fill_null(False))
         values = self._read(text)
@@ -42,7 +46,7 @@ class FieldReader:
 
     def _forget(self) -> None:
         self._words = pl.Categorical(pl.Categories.random())
-        self._values = self._encoded(self._read(pl.Series("text", [], dtype=pl.String)))
+        self._values = pl.DataFrame()
         self._place_of: dict[str, int] = {}
         self._read_as: pl.DataType | None = None
 
@@ -75,7 +79,8 @@ class FieldReader:
         self._place_of |= {each: len(self._place_of) + at for at, each in enumerate(new)}
         values = self._read(pl.Series("text", new, dtype=pl.String))
         self._watch(values)
-        self._values = pl.concat([self._values, self._encoded(values)])
+        known = [self._values] if self._values.width else []
+        self._values = pl.concat([*known, self._encoded(values)])
         self._places_of_codes.scatter(codes.gather(firsts), [self._place_of[each] for each in texts])
 
     def _encoded(self, values: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import dataframely as dy
 import polars as pl
@@ -68,10 +69,8 @@ class TaskType:
 
     def rules(self, each: Field) -> list[pl.Expr]:
         """What the contract demands of the columns that are read from a field; true where it holds."""
-        # not public, and the only way to hold a column to its rules without the whole row
-        rules = self.schema._validation_rules(with_cast=False)  # named avatar|regex, or after the field
         owned = {each.name, *each.into}
-        return [rule.expr for name, rule in rules.items() if name.partition("|")[0] in owned]
+        return [rule for name, rule in _rules_of(self.schema).items() if name.partition("|")[0] in owned]
 
     @property
     def verdict(self) -> Field:
@@ -86,6 +85,13 @@ class TaskType:
     def has_yes_no_verdict(self) -> bool:
         """Whether a list of numbers under ``activated`` or ``unregistered`` answers this check."""
         return isinstance(self.schema.columns()[self.verdict_column], dy.Bool)
+
+
+@cache
+def _rules_of(schema: type[dy.Schema]) -> dict[str, pl.Expr]:
+    """Named ``avatar|regex``, or after the field whose columns a rule is about."""
+    # not public, and the only way to hold a column to its rules without the whole row
+    return {name: rule.expr for name, rule in schema._validation_rules(with_cast=False).items()}
 
 
 # --- columns that every contract has ----------------------------------------------------------------------
