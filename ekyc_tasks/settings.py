@@ -96,7 +96,9 @@ class Settings(BaseSettings):
     warehouse_dir: Folder | None = Field(
         None, description="the dataset; default `warehouse` in the data folder"
     )
-    ledger_url: SecretStr | None = Field(None, description="database URL; default SQLite in the data folder")
+    ledger_url: SecretStr | None = Field(
+        None, description="`postgresql://user:password@host/database`; default SQLite in the data folder"
+    )
     task_type: str = Field("tg_avatar", description="the provider's check")
     batch_size: int = Field(10_000, ge=1, le=10_000_000, description="most numbers in one upload")
     min_batch: int = Field(1, ge=1, description="fewest numbers in one upload; fewer wait for company")

@@ -301,6 +301,6 @@ async def resolve_batch(
     verdict = Verdict(Decision(decision), who, reason, task_id, is_forced, drop)
     with _opened() as (settings, ledger):
         if verdict.decision is not Decision.ADOPT:
-            return await resolve(batch_id, verdict, ledger=ledger, provider=None, clock=_CLOCK)
+            return await resolve(batch_id, verdict, ledger=ledger, provider=None)
         async with _provider(settings) as provider:
-            return await resolve(batch_id, verdict, ledger=ledger, provider=provider, clock=_CLOCK)
+            return await resolve(batch_id, verdict, ledger=ledger, provider=provider)

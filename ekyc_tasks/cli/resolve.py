@@ -9,7 +9,6 @@ import sys
 import typer
 from rich.console import Console
 
-from ekyc_tasks.clock import SystemClock
 from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.ledger import Batch, Ledger, open_ledger
 from ekyc_tasks.models import BatchState, Decision
@@ -54,9 +53,9 @@ def decide(
 
 async def _resolved(batch_id: str, verdict: Verdict, ledger: Ledger, settings: Settings) -> BatchState:
     if verdict.decision is not Decision.ADOPT:
-        return await resolve(batch_id, verdict, ledger=ledger, provider=None, clock=SystemClock())
+        return await resolve(batch_id, verdict, ledger=ledger, provider=None)
     async with Provider(settings.base_url, settings.require_key()) as provider:
-        return await resolve(batch_id, verdict, ledger=ledger, provider=provider, clock=SystemClock())
+        return await resolve(batch_id, verdict, ledger=ledger, provider=provider)
 
 
 def _confirm(batch: Batch, decision: Decision, settings: Settings, known: list[str]) -> None:

@@ -7,7 +7,6 @@ import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ekyc_tasks.clock import Clock
 from ekyc_tasks.errors import ConfigurationError, TaskUnknown
 from ekyc_tasks.ledger import Attempt, Batch, Ledger
 from ekyc_tasks.models import BatchState, Decision, TaskStatus
@@ -47,7 +46,7 @@ class Verdict:
 
 
 async def resolve(
-    batch_id: str, verdict: Verdict, *, ledger: Ledger, provider: Provider | None, clock: Clock
+    batch_id: str, verdict: Verdict, *, ledger: Ledger, provider: Provider | None
 ) -> BatchState:
     """Decide, and return the state afterwards. Deciding the same again changes nothing.
 
@@ -68,7 +67,7 @@ async def resolve(
         await _check_task(batch, verdict, attempts, ledger, provider)
         moved = ledger.decisions.adopted(batch_id, verdict.task_id or "", sources=sources, why=verdict.why)
     else:
-        _check_deadline(batch, verdict, attempts, clock)
+        _check_deadline(batch, verdict, attempts, now=ledger.now())
         moved = _let_go(batch, verdict, ledger)
     state = ledger.history.batch(batch_id).state
     if not moved and state is not _TARGET[verdict.decision]:
@@ -131,10 +130,10 @@ def _doubt(batch: Batch, status: TaskStatus, attempts: list[Attempt]) -> str | N
     return None
 
 
-def _check_deadline(batch: Batch, verdict: Verdict, attempts: list[Attempt], clock: Clock) -> None:
+def _check_deadline(batch: Batch, verdict: Verdict, attempts: list[Attempt], *, now: datetime) -> None:
     """Before an upload's deadline its answer may still arrive, from a process that merely slept."""
     open_until = max((attempt.deadline for attempt in attempts if attempt.ended_at is None), default=None)
-    if open_until is not None and clock.now() < open_until and not verdict.is_forced:
+    if open_until is not None and now < open_until and not verdict.is_forced:
         raise ConfigurationError(
             f"The upload of batch {batch.batch_id} may still be answered until {open_until:%H:%M:%S} UTC: "
             "wait until then, or say --force. Nothing was changed."

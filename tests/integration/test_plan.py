@@ -108,7 +108,7 @@ class Office:
 
     def decide(self, batch_id: str, decision: Decision, **more: bool) -> None:
         verdict = Verdict(decision, "tester", **more)
-        asyncio.run(resolve(batch_id, verdict, ledger=self.ledger, provider=None, clock=self.clock))
+        asyncio.run(resolve(batch_id, verdict, ledger=self.ledger, provider=None))
 
 
 @pytest.fixture

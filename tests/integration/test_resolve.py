@@ -26,7 +26,7 @@ def decide(bench, decision, task_id=None, **more):
     async def deciding():
         verdict = Verdict(decision, "somebody", task_id=task_id, **more)
         async with bench.provider() as provider:
-            return await resolve(BATCH, verdict, ledger=bench.ledger, provider=provider, clock=bench.clock)
+            return await resolve(BATCH, verdict, ledger=bench.ledger, provider=provider)
 
     return asyncio.run(deciding())
 
@@ -238,7 +238,7 @@ def test_a_batch_that_moves_while_somebody_decides_is_left_where_it_went(bench, 
 def test_an_unknown_batch_is_said_so(bench):
     async def deciding():
         verdict = Verdict(ABANDON, "somebody")
-        await resolve("nothing", verdict, ledger=bench.ledger, provider=None, clock=bench.clock)
+        await resolve("nothing", verdict, ledger=bench.ledger, provider=None)
 
     with pytest.raises(ConfigurationError, match="There is no batch nothing"):
         asyncio.run(deciding())
