@@ -7,8 +7,8 @@
 
 Each measurement is a process of its own, one after the other, taking turns; time is that of the work after
 imports, memory the peak of the process. Both read the same file with the same dirt, and have to find the
-same numbers. Ours alone copies the file, hashes it, keeps the rejected lines with their line numbers and
-reasons, writes a ledger, and syncs all of it to disk.
+same numbers and to keep the same rejected lines, each with its line number and reason. Ours alone copies
+the file, hashes it and each batch, writes a ledger, and syncs all of it to disk.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def write_known(folder: Path, count: int, lines: int) -> None:
 # --- the work -----------------------------------------------------------------------------------------------
 
 
-def ours(landed: Path, known: Path | None, out: Path) -> dict[str, int]:
+def ours(landed: Path, known: Path | None, out: Path) -> dict[str, Any]:
+    import polars as pl
+
     from ekyc_tasks.landing import arrivals
     from ekyc_tasks.ledger import open_ledger
     from ekyc_tasks.steps.plan import Planner, PlanPolicy
@@ -112,12 +114,14 @@ def ours(landed: Path, known: Path | None, out: Path) -> dict[str, int]:
     folder, ledger = _office(landed, known, out, open_ledger)
     policy = PlanPolicy(task_type="tg_avatar", batch_size=BATCH_SIZE)
 
-    def work() -> dict[str, int]:
+    def work() -> dict[str, Any]:
         planner = Planner(run_id="run", ledger=ledger, folder=folder, policy=policy, clock=_clock())
         [file] = planner.run(arrivals(folder.landing)).files
-        return {"rejected": file.rejected, "blank": file.blank}
+        return {"rejected": file.rejected, "blank": file.blank, "sha256": file.sha256}
 
-    return _measured(work)
+    figures = _measured(work)
+    rejected = pl.read_parquet(folder.rejected_file(figures.pop("sha256")), columns=["line"])
+    return {**figures, "at": rejected["line"].sum()}
 
 
 def _office(
@@ -167,7 +171,7 @@ def _clock() -> Any:
     return SystemClock()
 
 
-def duckdb(landed: Path, known: Path | None, out: Path) -> dict[str, int]:
+def duckdb(landed: Path, known: Path | None, out: Path) -> dict[str, Any]:
     """One pass to keys, a hash set of them, an anti-join, and a file for every so many rows."""
     import duckdb as engine
 
@@ -176,20 +180,21 @@ def duckdb(landed: Path, known: Path | None, out: Path) -> dict[str, int]:
     out.mkdir()
     (out / "batches").mkdir()
     connection = engine.connect()
-    connection.execute("SET threads = 2; SET preserve_insertion_order = false")
+    connection.execute("SET threads = 2")
     connection.execute(f"SET temp_directory = '{out}/spill'")
     verdicts = _verdicts()
     places = (verdicts[len(verdicts) // 2 :] == _POSSIBLE).nonzero()[0].tolist()
     connection.execute("CREATE TABLE possible AS SELECT unnest(?) AS place", [places])
 
-    def work() -> dict[str, int]:
+    def work() -> dict[str, Any]:
         connection.execute(_READ.format(landed=landed))
         left = f"ANTI JOIN read_parquet('{known}/known.parquet') USING (key)" if known else ""
         connection.execute(
             f"CREATE TABLE fresh AS SELECT DISTINCT key FROM lines SEMI JOIN possible USING (place) {left}"
         )
         connection.execute(
-            "COPY (SELECT text FROM lines ANTI JOIN possible USING (place) WHERE NOT is_blank) "
+            f"COPY (SELECT line, {_REASON} AS reason, text FROM lines "
+            "ANTI JOIN possible USING (place) WHERE NOT is_blank) "
             f"TO '{out}/rejected.parquet' (COMPRESSION zstd)"
         )
         [(count,)] = connection.execute("SELECT count(*) FROM fresh").fetchall()
@@ -199,39 +204,42 @@ def duckdb(landed: Path, known: Path | None, out: Path) -> dict[str, int]:
                 f"COPY (SELECT '+' || key FROM fresh WHERE rowid >= {start} AND rowid < {end}) "
                 f"TO '{out}/batches/{start // BATCH_SIZE:06}.txt' (FORMAT csv, HEADER false, QUOTE '')"
             )
-        [(rejected,)] = connection.execute(
-            f"SELECT count(*) FROM read_parquet('{out}/rejected.parquet')"
+        [(rejected, at)] = connection.execute(
+            f"SELECT count(*), sum(line) FROM read_parquet('{out}/rejected.parquet')"
         ).fetchall()
         [(blank,)] = connection.execute("SELECT count(*) FROM lines WHERE is_blank").fetchall()
-        return {"rejected": rejected, "blank": blank}
+        return {"rejected": rejected, "at": int(at or 0), "blank": blank}
 
     return _measured(work)
 
+
+_REASON = """CASE WHEN NOT regexp_matches(text, '[0-9]') THEN 'no digits'
+WHEN length(regexp_replace(text, '[^0-9]', '', 'g')) > 15 THEN 'too long' ELSE 'not possible' END"""
 
 # A text is kept only where it may be rejected; what is written plainly is cast without a look at it.
 _READ = r"""
 CREATE TABLE lines AS
 WITH raw AS (
-  SELECT text, TRY_CAST(text AS BIGINT) AS plain
+  SELECT row_number() OVER () AS line, text, TRY_CAST(text AS BIGINT) AS plain
   FROM read_csv('{landed}', columns = {{'text': 'VARCHAR'}}, header = false, auto_detect = false,
                 delim = '\x1f', quote = '', escape = '', null_padding = true)
 ), keyed AS (
-  SELECT text, CASE WHEN plain IS NOT NULL AND text NOT LIKE '0%' THEN plain
+  SELECT line, text, CASE WHEN plain IS NOT NULL AND text NOT LIKE '0%' THEN plain
     ELSE TRY_CAST(regexp_replace(regexp_replace(text, '[ ()-]', '', 'g'), '^00', '') AS BIGINT) END AS key
   FROM raw
 ), sized AS (
-  SELECT text, key, length(key::VARCHAR) AS digits FROM keyed
+  SELECT line, text, key, length(key::VARCHAR) AS digits FROM keyed
 ), placed AS (
-  SELECT text, key, CASE WHEN digits BETWEEN 4 AND 15
+  SELECT line, text, key, CASE WHEN digits BETWEEN 4 AND 15
     THEN (key // (10 ** (digits - 4))::BIGINT * 17 + digits)::INTEGER END AS place FROM sized
 )
-SELECT key, place, text IS NULL AS is_blank,
+SELECT line, key, place, text IS NULL AS is_blank,
   CASE WHEN place IS NULL OR place NOT IN (SELECT place FROM possible) THEN text END AS text
 FROM placed
 """
 
 
-def _measured(work: Callable[[], dict[str, int]]) -> dict[str, Any]:
+def _measured(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     wall, cpu = time.perf_counter(), time.process_time()
     counts = work()
     return {
@@ -317,7 +325,9 @@ def _show(
         )
     console.print(table)
     agreed = {
-        (each["found"], each["rejected"], each["blank"]) for found in figures.values() for each in found
+        (each["found"], each["rejected"], each["at"], each["blank"])
+        for found in figures.values()
+        for each in found
     }
     console.print("the same numbers found" if len(agreed) == 1 else f"they differ: {agreed}")
     if len(figures) > 1:

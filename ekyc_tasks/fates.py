@@ -40,6 +40,8 @@ class Claims:
 
     def of(self, keys: Keys) -> npt.NDArray[np.int32]:
         """The claimant of each of these keys of the pool; -1: nobody."""
+        if keys is self._keys:
+            return self._claims
         return self._claims[np.searchsorted(self._keys, keys)]
 
 
@@ -52,18 +54,24 @@ class Sorting:
 
     def settle(self, others: Keys, verdict: Verdict) -> None:
         """Whatever is left and among ``others`` has this fate."""
+        places = places_in(self.left, others)
+        if not len(places):
+            return
         is_open = np.ones(len(self.left), dtype=np.bool_)
-        is_open[places_in(self.left, others)] = False
+        is_open[places] = False
         self.counts[verdict] += len(is_open) - int(np.count_nonzero(is_open))
         self.left = compacted(self.left, is_open)
 
     def settle_claimed(self, claims: Claims, verdicts: Sequence[Verdict | None]) -> None:
         """The same by claims; a claimant without a verdict for this file claims nothing of it."""
+        if not verdicts:
+            return
         is_open = np.array([True, *(verdict is None for verdict in verdicts)])
         found = np.zeros(len(is_open), dtype=np.int64)
         still_open = np.empty(len(self.left), dtype=np.bool_)
+        claimants = claims.of(self.left)
         for start in range(0, len(self.left), _CHUNK):
-            codes = claims.of(self.left[start : start + _CHUNK]) + 1
+            codes = claimants[start : start + _CHUNK] + 1
             found += np.bincount(codes, minlength=len(found))
             still_open[start : start + _CHUNK] = is_open[codes]
         for place in np.flatnonzero(found[1:]).tolist():

@@ -11,6 +11,8 @@ import numpy.typing as npt
 Keys = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
+NO_KEYS: Keys = np.empty(0, dtype=np.int64)
+
 _CHUNK = 1 << 20  # keys handled at a time, so that nothing but the sets themselves takes memory
 _SPARSE = 16  # so many times fewer needles are better looked up one by one
 

@@ -84,6 +84,7 @@ _LABEL = r"(?i)^(?:(?:tel|phone|mobile|cell|sms|callto|whatsapp)[.:= ]+/*|(?:htt
 _WHATSAPP_ID = r"@(?:s\.whatsapp\.net|c\.us)$"
 _WHOLE_FLOAT = r"^(\+?[0-9]{7,15})[.,]0{1,6}$"
 _BROKEN_FLOAT = r"^[0-9]{8,}[.,][0-9]+$"
+_PLAIN_ASCII = {"\t": " ", "\x7f": ""}
 _PUNCTUATION = r"[ ()./\-]"
 _PLAIN = r"^[ (]*\+?[ (]*[0-9][0-9 ()./\-]*$"
 _E164 = rf"^\+[1-9][0-9]{{2,{MAX_DIGITS - 1}}}$"
@@ -177,7 +178,8 @@ def _check_region(default_region: str | None) -> None:
 
 def tidied(text: pl.Series) -> pl.Series:
     """Take off what is no part of a number: labels, quotes, invisible marks, foreign digits, ``.0``."""
-    written = pl.col("text").str.replace_many(_plain_characters())
+    is_ascii = (text.str.len_bytes() == text.str.len_chars()).all()
+    written = pl.col("text").str.replace_many(_PLAIN_ASCII if is_ascii else _plain_characters())
     for pattern, replacement in (
         (f"^{_WRAPPING}|{_WRAPPING}$", ""),
         (_LABEL, ""),
@@ -191,7 +193,7 @@ def tidied(text: pl.Series) -> pl.Series:
 @cache
 def _plain_characters() -> dict[str, str]:
     """The digits of all scripts, spaces, dashes and full-width signs in ASCII; invisible marks as nothing."""
-    plain = {"＋": "+", "（": "(", "）": ")", "．": ".", "／": "/", "−": "-", "\t": " ", "\x7f": ""}
+    plain = {"＋": "+", "（": "(", "）": ")", "．": ".", "／": "/", "−": "-", **_PLAIN_ASCII}
     for character in map(chr, range(0x80, 0x10000)):
         match unicodedata.category(character):
             case "Nd":

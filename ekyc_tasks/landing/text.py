@@ -19,7 +19,7 @@ import polars as pl
 
 from ekyc_tasks.errors import InputError
 
-PIECE_BYTES = 8 << 20
+PIECE_BYTES = 4 << 20
 MAX_LINE_BYTES = 1 << 20
 # A quoted cell may hold line breaks; beyond so many lines its opening quote is a stray one.
 MAX_ROW_LINES = 100

@@ -11,7 +11,7 @@ import polars as pl
 from ekyc_tasks.dataset import dataset_path, read_rows
 from ekyc_tasks.fates import Claims, Sorting, Verdict, carry, pooled
 from ekyc_tasks.folders import DataFolder
-from ekyc_tasks.keys import KeyBuffer, Keys
+from ekyc_tasks.keys import NO_KEYS, KeyBuffer, Keys
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger, Link
 from ekyc_tasks.ledger.plans import BLOCKING
 from ekyc_tasks.models import Fate
@@ -152,7 +152,7 @@ def _settle_asked(
     _settle_own(taken, sortings, ledger=ledger, folder=folder)
     sinces = [_since(each, policy) for each in taken]
     asked = ledger.plans.asked(policy.task_type, since=min(filter(None, sinces), default=None))
-    claims = Claims(pooled([sorting.left for sorting in sortings]).keys)
+    claims = Claims(pooled([sorting.left for sorting in sortings]).keys if asked else NO_KEYS)
     stale = _stale_when_undetermined(taken, policy)
     for batch in asked:
         keys = keys_of_batch(folder, batch.batch_id, numbers=batch.numbers)

@@ -10,12 +10,14 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from ekyc_tasks.clock import Clock
 from ekyc_tasks.disk import locked, private_dir, publish, staged
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.folders import DataFolder
+from ekyc_tasks.keys import Keys
 from ekyc_tasks.landing import Arrival, take_copy
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger, NewBatch
 from ekyc_tasks.models import BatchState
@@ -27,6 +29,8 @@ from ekyc_tasks.steps.taking import Taken, counted
 __all__ = ["Plan", "PlanPolicy", "plan", "preview"]
 
 log = logging.getLogger(__name__)
+
+_WRITERS = 2  # one waits for the disk while the other makes text
 
 
 async def plan(
@@ -179,10 +183,8 @@ class Planner:
     def _commit(self, draft: Draft) -> None:
         if not draft.files:
             return
-        batches = [
-            NewBatch(batch_id, len(keys), write_batch(self._folder, batch_id, keys))
-            for batch_id, keys in draft.batches
-        ]
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            batches = list(writers.map(self._written, draft.batches))
         self._ledger.plans.planned(
             landed=draft.files,
             new_batches=batches,
@@ -190,6 +192,10 @@ class Planner:
             task_type=self._policy.task_type,
             run_id=self._run_id,
         )
+
+    def _written(self, batch: tuple[str, Keys]) -> NewBatch:
+        batch_id, keys = batch
+        return NewBatch(batch_id, len(keys), write_batch(self._folder, batch_id, keys))
 
     def _remove_landed(self, taken: Sequence[Taken]) -> None:
         for each in taken:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -62,7 +63,7 @@ def counted(
     tally: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     with _rejects_file(rejects) as rejected_file:
-        for block in read_blocks(path, name=file.name, column=reading.number_column):
+        for block in _ahead(read_blocks(path, name=file.name, column=reading.number_column)):
             cells = cells_of(block)
             keys, rejected = read_keys(cells["text"], default_region=reading.default_region)
             tally["lines"] += block.height
@@ -84,6 +85,15 @@ def counted(
         duplicate=tally["numbers"] - len(found),
     )
     return Taken(counted_file, found, reasons, arrival)
+
+
+def _ahead(blocks: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The next block is read while somebody works on this one."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, blocks, None)
+        while (block := following.result()) is not None:
+            following = reader.submit(next, blocks, None)
+            yield block
 
 
 def keys_of_list(path: Path, *, reading: Reading) -> Keys:
