@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
+
+_LOOK_AGAIN = 0.1  # seconds between two looks at somebody else's lock
 
 
 def private_dir(path: Path) -> Path:
@@ -75,12 +78,29 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Wait for, and hold, an exclusive lock on a file; the kernel lets go of it when we die."""
+def locked(path: Path, *, patience: float | None = None) -> Iterator[None]:
+    """Wait for, and hold, an exclusive lock on a file; the kernel lets go of it when we die.
+
+    TimeoutError after ``patience`` seconds; without, somebody who is asleep is waited for.
+    """
     private_dir(path.parent)
     with open_private(path) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        if patience is None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        else:
+            _lock_within(file, patience)
         yield
+
+
+def _lock_within(file: BinaryIO, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise TimeoutError from None
+        time.sleep(_LOOK_AGAIN)
 
 
 def try_lock(path: Path) -> BinaryIO | None:

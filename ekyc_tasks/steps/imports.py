@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from shutil import copyfileobj
 
-from ekyc_tasks.disk import locked, sha256_of, written
+from ekyc_tasks.disk import sha256_of, written
 from ekyc_tasks.errors import LoadFailed
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.keys import Keys, distinct
@@ -17,6 +17,7 @@ from ekyc_tasks.loading import numbers_in
 from ekyc_tasks.models import ArchiveLimits, BatchState, LoadReport
 from ekyc_tasks.sent import write_batch
 from ekyc_tasks.steps.load import load
+from ekyc_tasks.steps.turns import planning_turn
 
 _ID_LENGTH = 16
 
@@ -60,7 +61,7 @@ def import_archive(
 def _kept(given: Given, digest: str, keys: Keys, *, run_id: str, ledger: Ledger, folder: DataFolder) -> Batch:
     """FETCHED: archive and numbers on disk, then the batch in the ledger. Killed between, it begins again."""
     batch_id = f"import-{digest[:_ID_LENGTH]}"
-    with locked(folder.planning_lock), ledger.plans.turn(run_id):  # planning sweeps files of unknown batches
+    with planning_turn(folder, ledger, run_id):  # planning sweeps files of unknown batches
         with (
             given.archive.open("rb") as source,
             written(folder.raw_file(batch_id), staging=folder.staging) as kept,

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from ekyc_tasks.clock import Clock
-from ekyc_tasks.disk import locked, private_dir, publish, staged
+from ekyc_tasks.disk import private_dir, publish, staged
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.keys import Keys
@@ -25,6 +25,7 @@ from ekyc_tasks.sent import sweep, write_batch
 from ekyc_tasks.steps.drafts import Draft, Plan, PlanPolicy, drafted
 from ekyc_tasks.steps.heal import heal
 from ekyc_tasks.steps.taking import Taken, counted
+from ekyc_tasks.steps.turns import planning_turn
 
 __all__ = ["Plan", "PlanPolicy", "plan", "preview"]
 
@@ -72,7 +73,7 @@ class Planner:
         self._unreadable: list[str] = []
 
     def run(self, arrivals: Sequence[Arrival]) -> Plan:
-        with locked(self._folder.planning_lock), self._ledger.plans.turn(self._run_id):
+        with planning_turn(self._folder, self._ledger, self._run_id):
             sweep(self._folder, self._ledger.plans.batch_ids())
             healed = heal(self._policy.task_type, ledger=self._ledger, run_id=self._run_id)
             self._take_apart()

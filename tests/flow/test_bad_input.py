@@ -25,6 +25,7 @@ def said(run) -> str:
         ({"EKYC_BASE_URL": "http://provider.invalid"}, 2, "EKYC_BASE_URL"),
         ({"EKYC_TASK_TYPE": "tarot"}, 2, "tarot"),
         ({"EKYC_LEDGER_URL": "nonsense"}, 2, "EKYC_LEDGER_URL"),
+        ({"EKYC_LEDGER_URL": "postgresql://me:sesame@127.0.0.1:9/ekyc"}, 2, "EKYC_LEDGER_URL"),
     ],
 )
 def test_a_wrong_setting_is_said_at_once_and_nothing_is_touched(desk, settings, exit_code, words):

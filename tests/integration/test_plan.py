@@ -13,7 +13,8 @@ import pytest
 from support import START, FakeClock
 
 from ekyc_tasks import disk
-from ekyc_tasks.errors import ConfigurationError, InputError
+from ekyc_tasks.disk import locked
+from ekyc_tasks.errors import ConfigurationError, InputError, LeaseLost
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.ledger import Attempt, Ledger, open_ledger
 from ekyc_tasks.models import BatchState, Decision, Outcome, Reconciliation, UploadResult
@@ -151,6 +152,16 @@ def test_every_line_has_exactly_one_fate(office):
         "do_not_send": 1,
     }
     assert sum(fates(file).values()) == file.lines == 8
+
+
+def test_a_planner_that_is_asleep_does_not_stop_the_others_for_ever(office, monkeypatch):
+    monkeypatch.setattr("ekyc_tasks.steps.turns._LONGEST", 0.15)
+    path = office.drop("a.txt", A)
+
+    with locked(office.folder.planning_lock), pytest.raises(LeaseLost, match="the next run plans"):
+        office.plan()
+    assert path.exists()
+    assert len(office.plan().files) == 1
 
 
 def test_a_file_becomes_a_batch_and_leaves_the_landing_folder(office):

@@ -189,3 +189,11 @@ def test_a_file_that_cannot_be_discarded_stops_nothing(tmp_path):
     disk.discard(tmp_path / "file")
     disk.discard(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_is_waited_for_only_so_long(tmp_path):
+    path = tmp_path / "lock"
+    with disk.locked(path), pytest.raises(TimeoutError), disk.locked(path, patience=0.05):
+        raise AssertionError("it is somebody else's")
+    with disk.locked(path, patience=0.05):
+        assert path.exists()
