@@ -148,6 +148,8 @@ def _office(
 
 
 def _loaded(ledger: Any, batch_id: str, numbers: int, state: Any) -> None:
+    from datetime import UTC, datetime
+
     from ekyc_tasks.ledger import NewBatch
 
     store = ledger.plans._store
@@ -161,7 +163,7 @@ def _loaded(ledger: Any, batch_id: str, numbers: int, state: Any) -> None:
             to=state,
             why="",
             run_id="run",
-            submitted_at=store.now(),
+            submitted_at=datetime.now(UTC),
         )
 
 
