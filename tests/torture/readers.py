@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
+
+_PAUSE = 0.02  # seconds between two reads, or they would take all the time from the loads
 
 
 def read(engine: str, tree: str, stop: str) -> dict[str, Any]:
@@ -16,6 +19,7 @@ def read(engine: str, tree: str, stop: str) -> dict[str, Any]:
     is_last = False
     while not is_last:
         is_last = Path(stop).exists()  # before the last read, which then sees everything
+        time.sleep(_PAUSE)
         if not any(Path(tree).rglob("*.parquet")):
             continue
         try:

@@ -13,6 +13,7 @@ ENGINES = ("polars", "duckdb")
 BATCHES, SIZE = 100, 5
 LANDED = {"many.txt": [f"+4179828{index:04}" for index in range(4000, 4000 + BATCHES * SIZE)]}
 _MOST_POINTS = 700  # of a run before it is killed: a batch takes some fifty
+_PLAN_ONLY = {"BUDGET_RUN": "0", "PRICE_PER_10K": "4.50"}
 
 
 def test_readers_see_whole_batches_at_any_moment(crew, figures):
@@ -29,6 +30,9 @@ def test_readers_see_whole_batches_at_any_moment(crew, figures):
         for reader, engine in zip(readers, ENGINES, strict=True):
             options = {"engine": engine, "tree": str(tree), "stop": str(stop)}
             reader.start("read", trial.root, {}, options=options, seconds=600)
+        trial.settings |= _PLAN_ONLY  # so many batches are never planned within so few points
+        assert trial.run().exit_code == 4
+        del trial.settings["BUDGET_RUN"]
         kills = 0
         while trial.run(kill_at=lots.randint(1, _MOST_POINTS)).signal:
             kills += 1

@@ -134,6 +134,7 @@ def killed(deployed: Deployed, trial, points: int) -> int:
                 trial.history.append(died_at.read_text())
                 died_at.unlink()
                 kills += 1
+                trial.run_to_the_end()  # so that the next one begins at the beginning
                 if kills in WITH_WORKER or kills == KILLS:
                     kill_group(worker)
                     deployed.release(run)

@@ -47,6 +47,7 @@ class Trial:
     spooled: set[str] = field(default_factory=set)
 
     def __enter__(self) -> Self:
+        (self.data / "landing").mkdir(parents=True)
         for name, lines in self.landed.items():
             self.land(name, lines)
         self.sandbox = Sandbox(self.options).start()
