@@ -46,9 +46,8 @@ def url(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
         yield f"sqlite:///{tmp_path / 'ledger.db'}"
         return
     server: Postgres = request.getfixturevalue("postgres")
-    address = server.new_database(TEMPLATE)
-    yield address
-    server.drop_database(address)
+    with server.ledger() as address:
+        yield address
 
 
 @pytest.fixture
