@@ -6,6 +6,8 @@ something else may read it wrong.
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -32,7 +34,7 @@ _KINDS = {
 }
 _ZIPPED = (".zip", ".xlsx")
 _SHOWN = 3  # members named in one sentence
-_DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile, NotImplementedError)
 
 
 @contextmanager
@@ -84,14 +86,15 @@ def _check_bytes(path: Path, name: str, expected: str) -> None:
 
 
 def _is_workbook(path: Path) -> bool:
-    return zipfile.is_zipfile(path) and "xl/workbook.xml" in zipfile.ZipFile(path).namelist()
+    with path.open("rb") as file, zip_parts(file) as parts:
+        return "xl/workbook.xml" in parts.namelist()
 
 
 @contextmanager
 def _unpacked(path: Path, name: str, packing: str, ending: str) -> Iterator[tuple[BinaryIO, str]]:
     with path.open("rb") as file:
         if packing == ".zip":
-            with zipfile.ZipFile(file) as parts, _member(parts, name) as (member, inner):
+            with zip_parts(file) as parts, _member(parts, name) as (member, inner):
                 yield member, inner
         elif packing == ".gz":
             with igzip.open(file, "rb") as plain:  # type: ignore[no-untyped-call]
@@ -101,6 +104,14 @@ def _unpacked(path: Path, name: str, packing: str, ending: str) -> Iterator[tupl
                 yield cast(BinaryIO, plain), ending
         else:
             yield file, ending
+
+
+def zip_parts(file: BinaryIO) -> zipfile.ZipFile:
+    """Raises BadZipFile for damage of any kind."""
+    try:
+        return zipfile.ZipFile(file)
+    except (ValueError, struct.error):  # places before the beginning, say
+        raise zipfile.BadZipFile from None
 
 
 @contextmanager

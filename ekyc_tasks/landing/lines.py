@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.landing import text
 from ekyc_tasks.landing.columns import choose
-from ekyc_tasks.landing.containers import opened
+from ekyc_tasks.landing.containers import opened, zip_parts
 
 SAMPLE_LINES = 500  # enough to tell columns apart
 FEWEST_LINES = 20
@@ -111,7 +111,7 @@ def _sheet_blocks(file: BinaryIO, name: str, column: str | None) -> Blocks:
         _refuse_sprawling(data, name)
         workbook = fastexcel.read_excel(data)
         sheets = [_sheet(workbook, index) for index in range(len(workbook.sheet_names))]
-    except (fastexcel.FastExcelError, zipfile.BadZipFile):  # their texts may hold values
+    except (fastexcel.FastExcelError, zipfile.BadZipFile, ValueError):  # their texts may hold values
         raise InputError(
             f"{name} is no workbook that can be opened. Save it again as .xlsx or CSV."
         ) from None
@@ -133,7 +133,7 @@ def _sheet(workbook: fastexcel.ExcelReader, index: int) -> pl.DataFrame:
 
 
 def _refuse_sprawling(data: bytes, name: str) -> None:
-    with zipfile.ZipFile(BytesIO(data)) as parts:
+    with zip_parts(BytesIO(data)) as parts:
         if sum(part.file_size for part in parts.infolist()) > MAX_SHEET_BYTES:
             raise InputError(f"{name} is a workbook of gigabytes. Save the table alone, as CSV.")
         for part in parts.namelist():
@@ -165,7 +165,7 @@ def _parquet_blocks(file: BinaryIO, name: str, column: str | None) -> Blocks:
             cells = _strings(batch, columns[choice.index : choice.index + 1]).to_series()
             yield _block(pl.int_range(line, line + len(cells), eager=True), cells, frozenset())
             line += len(cells)
-    except (pa.ArrowException, pl.exceptions.PolarsError):  # their texts may hold values
+    except (pa.ArrowException, pl.exceptions.PolarsError, UnicodeError):  # their texts may hold values
         raise InputError(f"{name} is no Parquet file that can be read. Write it again.") from None
 
 
@@ -179,7 +179,11 @@ def _may_hold_numbers(kind: pa.DataType) -> bool:
 def _strings(batch: pa.RecordBatch | None, columns: list[str]) -> pl.DataFrame:
     if batch is None:
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    return cast(pl.DataFrame, pl.from_arrow(batch)).select(pl.all().cast(pl.String))
+    batch.validate(full=True)  # polars panics over texts that are none, and over such metadata
+    arrays = zip(columns, batch.columns, strict=True)
+    return pl.DataFrame([cast(pl.Series, pl.from_arrow(array)).alias(name) for name, array in arrays]).select(
+        pl.all().cast(pl.String)
+    )
 
 
 def _block(lines: pl.Series, texts: pl.Series, header_lines: Collection[int]) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import zipfile
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ekyc_tasks.errors import ConfigurationError, InputError
@@ -573,6 +574,14 @@ def test_parquet(tmp_path, monkeypatch, columns, expected):
     got = read(tmp_path, "a.parquet", file.getvalue())
     assert numbers(got) == expected
     assert got["line"].to_list() == list(range(1, frame.height + 1))
+
+
+def test_parquet_with_metadata_that_is_no_text(tmp_path):
+    """As damage makes it; polars would not survive reading it."""
+    table = pa.table({"phone": [A]}).replace_schema_metadata({b"key": b"\xff\xfe"})
+    file = io.BytesIO()
+    pq.write_table(table, file)
+    assert numbers(read(tmp_path, "a.parquet", file.getvalue())) == [A]
 
 
 def test_parquet_without_a_column_of_numbers(tmp_path):
