@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from desk import BIN, ROOT, plain_environment, wait_until
@@ -64,15 +65,24 @@ class Deployed:
     def run(self) -> str:
         """The id of a new flow run."""
         path = f"/deployments/{self.deployment}/create_flow_run"
-        return self.server.ask(path, {"state": {"type": "SCHEDULED"}})["id"]
+        return self._ask(path, {"state": {"type": "SCHEDULED"}})["id"]
 
     def has_ended(self, run: str) -> bool:
-        state = self.server.ask(f"/flow_runs/{run}")["state_type"]
+        state = self._ask(f"/flow_runs/{run}")["state_type"]
         return state in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
     def release(self, run: str) -> None:
         """As the automation on missing heartbeats does it, which takes minutes."""
-        self.server.ask(f"/flow_runs/{run}/set_state", {"state": {"type": "CRASHED"}, "force": True})
+        self._ask(f"/flow_runs/{run}/set_state", {"state": {"type": "CRASHED"}, "force": True})
+
+    def _ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Its SQLite is busy now and then, and it answers 503."""
+
+        def answer() -> Any:
+            with suppress(OSError):
+                return self.server.ask(path, body)
+
+        return wait_until(answer, what=f"Prefect's answer to {path}")
 
     def _prefect(self, *arguments: str) -> None:
         command = [BIN / "prefect", "--no-prompt", *arguments]
