@@ -138,7 +138,7 @@ def _array(series: pl.Series) -> pa.Array:
     """In Arrow, with texts as plain strings; a Categorical keeps its codes and is not copied."""
     if isinstance(series.dtype, pl.Categorical):
         places = series.to_physical().rechunk().to_arrow().view(pa.int32())
-        words = pa.array(list(series.dtype.categories), pa.string())
+        words = _array(pl.Series(list(series.dtype.categories), dtype=pl.String))  # pa.array imports pandas
         return pa.DictionaryArray.from_arrays(places, words, safe=False)  # safe: every place is looked at
     # a copy: views would keep the whole block of a few rows in memory
     array = series.to_arrow(compat_level=pl.CompatLevel.oldest())

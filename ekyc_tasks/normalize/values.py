@@ -7,7 +7,7 @@ from typing import cast
 
 import polars as pl
 
-from ekyc_tasks.task_types.base import Field
+from ekyc_tasks.task_types.base import Field, as_it_is
 
 IS_BAD = "__is_bad"
 MAX_REMEMBERED = 10_000
@@ -30,6 +30,7 @@ class FieldReader:
         self.field = each
         self.new_words: set[str] = set()
         self._rules = rules
+        self._is_plain = self._tells_by_rules_alone()
         self._forget()
 
     def read(self, text: pl.Series) -> pl.DataFrame:
@@ -40,9 +41,29 @@ class FieldReader:
                 self._values = self._encoded(self._read(pl.Series("text", [], dtype=pl.String)))
             values = self._values.select(pl.all().gather(places))
             return values.with_columns(pl.col(IS_BAD).fill_null(False))
-        values = self._read(text)
+        values = self._read_others(text) if self._is_plain else self._read(text)
         self._watch(values)
         return values
+
+    def _tells_by_rules_alone(self) -> bool:
+        """Whether a text that keeps the rules is a value as it came, such as a link."""
+        if not self._rules or tuple(self.field.into.values()) != (as_it_is,):
+            return False
+        return not self._keeps_rules(pl.Series("text", self._tokens())).any()
+
+    def _keeps_rules(self, text: pl.Series) -> pl.Series:
+        (into,) = self.field.into
+        return text.alias(into).to_frame().select(pl.all_horizontal(*self._rules)).to_series()
+
+    def _read_others(self, text: pl.Series) -> pl.DataFrame:
+        """Leaves the texts that keep the rules as they came, which most do, and reads the others."""
+        others = (~self._keeps_rules(text)).fill_null(False)
+        values = self._read(text.filter(others))
+        (into,) = self.field.into
+        places = others.arg_true()
+        kept = text.alias(into).scatter(places, values.get_column(into))
+        is_bad = pl.repeat(False, len(text), eager=True).scatter(places, values.get_column(IS_BAD))
+        return pl.DataFrame([kept, is_bad.alias(IS_BAD)])
 
     def _forget(self) -> None:
         self._words = pl.Categorical(pl.Categories.random())
@@ -104,8 +125,10 @@ class FieldReader:
 
     def _determined(self, text: pl.Series) -> pl.Series:
         """Trimmed, and null where it says that nothing is known."""
-        trimmed = text.str.strip_chars()
-        tokens = [*_NOT_DETERMINED, *sorted(self.field.undetermined)]
+        trimmed, tokens = text.str.strip_chars(), self._tokens()
         is_short = trimmed.str.len_bytes() <= max(map(len, tokens))  # few of many links are
         is_empty = trimmed.filter(is_short).str.to_lowercase().is_in(tokens)
         return trimmed.scatter(is_short.arg_true().filter(is_empty), None)
+
+    def _tokens(self) -> list[str]:
+        return [*_NOT_DETERMINED, *sorted(self.field.undetermined)]
