@@ -62,6 +62,11 @@ class Run:
     def has_archive(self, batch_id: str) -> bool:
         return self.ledger.history.batch(batch_id).state is BatchState.FETCHED
 
+    def found(self, batch_id: str, findings: Findings) -> None:
+        self.findings[batch_id] = findings
+        if not self.ledger.history.batch(batch_id).accepted:
+            self.note("none of its numbers was answered; ask the provider why", 0, batch_id=batch_id)
+
     def has_curable_refusal(self) -> bool:
         return can_heal(self.task_type, ledger=self.ledger)
 

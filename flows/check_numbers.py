@@ -98,7 +98,7 @@ async def follow(run: Run, batch_id: str) -> None:
     if run.has_archive(batch_id) or await brought(run, batch_id):
         loaded = await run.attempt(load_batch(batch_id, run.run_id), batch_id=batch_id)
         if loaded:
-            run.findings[batch_id] = Findings(**loaded)
+            run.found(batch_id, Findings(**loaded))
 
 
 async def brought(run: Run, batch_id: str) -> bool:

@@ -9,6 +9,7 @@ from uuid import UUID
 from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
 from prefect.states import Completed, Failed
 
 from ekyc_tasks.errors import EkycError
@@ -32,6 +33,13 @@ async def foretold(estimate: Estimate) -> State[dict[str, Any]]:
     await tell_forecast(estimate)
     message = " ".join([f"Nothing was sent. A run would send {what}{cost}.", *estimate.sentences])
     return Completed(name=f"Would send {what}", message=message)
+
+
+def is_termination(result: object) -> bool:
+    """Was the process told to end (SIGTERM)? It depends on the moment where the signal comes up."""
+    if isinstance(result, BaseExceptionGroup):
+        return any(is_termination(error) for error in result.exceptions)
+    return isinstance(result, TerminationSignal)
 
 
 def failed(error: EkycError) -> State[dict[str, Any]]:

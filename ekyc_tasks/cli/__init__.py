@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, soft_wrap=True)
-_INTERRUPTED = 130
+_INTERRUPTED = {130, 143}  # what Typer makes of Ctrl-C, without a word, and SIGTERM
 
 Json = Annotated[bool, typer.Option("--json", help="Plain data instead of tables.")]
 
@@ -261,7 +261,7 @@ def main() -> None:
         err.print(f"ekyc: {error}", markup=False, highlight=False)
         sys.exit(error.exit_code)
     except SystemExit as ended:
-        if ended.code == _INTERRUPTED:  # what Typer makes of Ctrl-C, without a word
+        if ended.code in _INTERRUPTED:
             err.print(
                 "ekyc: interrupted; the ledger knows what was begun, and `ekyc run` goes on.", markup=False
             )

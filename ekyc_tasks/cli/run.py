@@ -17,6 +17,8 @@ from ekyc_tasks.ledger import open_ledger
 from ekyc_tasks.task_types import task_type as known_task_type
 from flows.parameters import CheckRequest
 
+TERMINATED = 143  # as shells say it: SIGTERM
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -53,11 +55,19 @@ def show_ending(ending: Ending, out: Console, err: Console) -> None:
 
 def _run_flow(request: CheckRequest, *, debug: bool) -> Ending:
     from flows.check_numbers import check_numbers
+    from flows.endings import is_termination
     from flows.health import check_server
 
     check_server()
-    state: Any = asyncio.run(_run(check_numbers, request))
-    result = state.result(raise_on_failure=False)
+    try:
+        state: Any = asyncio.run(_run(check_numbers, request))
+        result = state.result(raise_on_failure=False)
+    except BaseException as error:
+        if is_termination(error):
+            raise SystemExit(TERMINATED) from None
+        raise
+    if is_termination(result):
+        raise SystemExit(TERMINATED)
     if isinstance(result, dict):
         return Ending(state.name, result["sentences"], result["exit_code"], Funnel(**result["funnel"]))
     if debug and isinstance(result, BaseException):

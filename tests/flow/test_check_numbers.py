@@ -145,6 +145,20 @@ def test_a_run_killed_during_the_upload_leaves_a_held_batch_that_is_never_sent_a
     assert len(desk.sandbox.charges) == 1
 
 
+@pytest.mark.parametrize("options", [chaotic("create:1=slow", slow_seconds=5.0)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_told_to_end_says_that_nothing_is_lost(desk, number, code):
+    desk.drop("numbers.txt", *NUMBERS)
+    with desk.start("run") as process:
+        wait_until(lambda: any(call.path == "/v1/tasks" for call in desk.sandbox.calls))
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+
+    assert (process.returncode, "Traceback" in said) == (code, False)
+    assert "the ledger knows what was begun" in said
+    assert desk.states() == ["held"]
+
+
 def test_prefect_shows_readable_names_and_keeps_no_number_key_or_link(desk):
     desk.settings["EKYC_API_KEY"] = desk.sandbox.api_key
     desk.drop("numbers.txt", *NUMBERS)
