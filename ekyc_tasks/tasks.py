@@ -176,7 +176,13 @@ class _ProgressBar:
         self._artifact: UUID | None = None
 
     async def __call__(self, status: TaskStatus) -> None:
-        share = 100 * (status.success or 0) / status.total if status.total else 0.0
+        try:
+            await self._show(status)
+        except Exception as error:  # noqa: BLE001 - a server that is away must not end a paid batch's wait
+            log.warning("The progress of %s cannot be shown now (%s)", self._key, type(error).__name__)
+
+    async def _show(self, status: TaskStatus) -> None:
+        share = min(100.0, 100 * (status.success or 0) / status.total) if status.total else 0.0
         words = f"{status.status}: {status.success or 0:,} of {status.total or 0:,} numbers checked"
         if self._artifact is None:
             self._artifact = await acreate_progress_artifact(share, key=self._key, description=words)
