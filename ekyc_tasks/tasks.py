@@ -178,7 +178,7 @@ class _ProgressBar:
     async def __call__(self, status: TaskStatus) -> None:
         try:
             await self._show(status)
-        except Exception as error:  # noqa: BLE001 - a server that is away must not end a paid batch's wait
+        except Exception as error:  # a server that is away must not end a paid batch's wait
             log.warning("The progress of %s cannot be shown now (%s)", self._key, type(error).__name__)
 
     async def _show(self, status: TaskStatus) -> None:
