@@ -17,7 +17,7 @@ demo: .venv/synced
 test: .venv/synced
 	@$(BIN)/pytest --cov --cov-report=term:skip-covered $(TESTS)
 
-# Hundreds of crashes and faults, some 20 minutes, figures at the end; SEED=2 draws other lots.
+# Hundreds of crashes and faults, figures at the end; SEED=2 draws other lots.
 torture: .venv/synced
 	@$(BIN)/pytest tests/torture --color=no -q
 
