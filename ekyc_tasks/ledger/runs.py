@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
 from ekyc_tasks.ledger.records import Run, read
+from ekyc_tasks.ledger.spending import MAY_BE_CHARGED
 from ekyc_tasks.ledger.store import Store, repeatable
 from ekyc_tasks.ledger.tables import attempts, batches, runs
 from ekyc_tasks.models import BatchState, Outcome
@@ -100,20 +101,20 @@ class Runs:
             return row is not None and row.lease_until > self._store.now(connection)
 
     def unsent(self, run_id: str) -> list[str]:
-        """HELD batches whose process woke up and says that it sent nothing are PLANNED; their ids."""
+        """HELD batches whose process woke up and says that it sent nothing are PLANNED; their ids.
+
+        Only where no attempt at all may have been charged: which one was the last, a clock that was set
+        back does not tell.
+        """
         why = "the run that was about to upload it slept meanwhile, and sent nothing"
-        newest = (
-            select(attempts.c.outcome)
-            .where(attempts.c.batch_id == batches.c.batch_id)
-            .order_by(attempts.c.started_at.desc())
-            .limit(1)
-            .scalar_subquery()
+        of_it = attempts.c.batch_id == batches.c.batch_id
+        sent_nothing = and_(
+            exists().where(of_it, attempts.c.outcome == Outcome.NOT_SENT),
+            ~exists().where(of_it, MAY_BE_CHARGED),
         )
         held = batches.c.state == BatchState.HELD
         with self._store.writing() as connection:
-            ids = connection.execute(
-                select(batches.c.batch_id).where(held, newest == Outcome.NOT_SENT)
-            ).scalars()
+            ids = connection.execute(select(batches.c.batch_id).where(held, sent_nothing)).scalars()
             return [
                 batch_id for batch_id in ids.all() if self._planned_again(connection, batch_id, why, run_id)
             ]

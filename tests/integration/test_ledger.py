@@ -425,6 +425,16 @@ def test_an_upload_of_a_dead_run_is_held_never_planned(ledger, time):
     assert first_attempt(ledger).outcome is Outcome.UNKNOWN
 
 
+def test_a_clock_that_is_set_back_does_not_make_an_unknown_upload_unsent(ledger, time):
+    walk(ledger, WAYS[SUBMITTING])
+    answered(ledger, Outcome.NOT_SENT, PLANNED)
+    time.advance(seconds=-3600)
+    later = intended(ledger)
+    ledger.uploads.answered(later, UploadResult(Outcome.UNKNOWN, "no answer"), to=HELD, why="no answer")
+    assert ledger.runs.unsent("one") == []
+    assert ledger.history.batch("batch").state is HELD
+
+
 @pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, Outcome.THROTTLED])
 def test_a_held_batch_is_planned_again_when_its_own_process_sent_nothing(ledger, time, outcome):
     walk(ledger, WAYS[SUBMITTING])
