@@ -730,7 +730,9 @@ NEWER = {
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        pytest.param(http(200, as_json(NEWER)), Balance(Decimal("12.5"), Decimal("3.25")), id="newer"),
+        pytest.param(
+            http(200, as_json(NEWER)), Balance(Decimal("12.5"), Decimal("3.25"), Decimal(0)), id="newer"
+        ),
         pytest.param(http(200, b'{"balance": 12.50}'), Balance(Decimal("12.5")), id="older"),
         pytest.param(http(200, b'{"balance": "12.5"}'), Balance(Decimal("12.5")), id="as a text"),
         pytest.param(http(200, b'{"balance": 0}'), Balance(Decimal(0)), id="nothing left"),
@@ -760,11 +762,13 @@ def test_balance_is_a_figure_or_nothing(answer, expected):
         assert balance(server.url, timeouts=Timeouts(read=0.3)) == expected
 
 
-@pytest.mark.parametrize(("style", "used"), [("documented", Decimal("0.045")), ("older", None)])
-def test_balance_of_the_sandbox(style, used):
+@pytest.mark.parametrize(
+    ("style", "used", "credit"), [("documented", Decimal("0.045"), Decimal(0)), ("older", None, None)]
+)
+def test_balance_of_the_sandbox(style, used, credit):
     with Sandbox(SandboxOptions(api_key=KEY, style=style, balance=1.0)) as sandbox:
         upload(sandbox.base_url)
-        assert balance(sandbox.base_url) == Balance(Decimal("0.955"), used)
+        assert balance(sandbox.base_url) == Balance(Decimal("0.955"), used, credit)
 
 
 def test_balance_where_it_is_not_offered():

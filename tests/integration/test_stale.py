@@ -89,8 +89,9 @@ class Sleeper:
         self._process.stdin.flush()
 
     def sleep(self, ledger):
-        """Until its lease is over."""
-        os.kill(self._process.pid, signal.SIGSTOP)
+        """Until its lease is over. Not in the middle of writing, which would stop everybody else too."""
+        with ledger._store.writing():
+            os.kill(self._process.pid, signal.SIGSTOP)
         until(lambda: not ledger.runs.alive())
 
     def wake_up(self):
