@@ -15,12 +15,12 @@ demo: .venv/synced
 	@$(BIN)/ekyc demo
 
 test: .venv/synced
-	@$(BIN)/pytest --cov --cov-report=term:skip-covered $(TESTS)
+	@$(BIN)/pytest --numprocesses auto --dist loadgroup --cov --cov-report=term:skip-covered $(TESTS)
 
 # Hundreds of crashes and faults, figures at the end; SEED=2 draws other lots, PARTS names some files only.
 PARTS ?= tests/torture
 torture: .venv/synced
-	@$(BIN)/pytest $(PARTS) --color=no -q
+	@$(BIN)/pytest --numprocesses auto --dist loadgroup $(PARTS) --color=no -q
 
 lint: .venv/synced
 	@$(BIN)/ruff check

@@ -58,6 +58,14 @@ def staged(staging: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
+def sweep(staging: Path, *, older_than: float) -> None:
+    """Remove what killed processes left behind: nobody is at work on a file untouched for so many seconds."""
+    with suppress(OSError):  # not there yet, or not ours to clean
+        for path in staging.iterdir():
+            if time.time() - path.stat().st_mtime > older_than:
+                discard(path)
+
+
 @contextmanager
 def written(final: Path, *, staging: Path) -> Iterator[BinaryIO]:
     """A file (0600) that appears at ``final`` when the block ends well, and never otherwise."""

@@ -15,7 +15,7 @@ batch, and what to do now. None holds a phone number, an API key or a result lin
     │   ├── TaskUnknown                     the provider does not know the task (yet, or any more)
     │   ├── LinkExpired                     a result link that no longer opens
     │   └── DownloadIncomplete              fewer bytes than announced, or a damaged archive
-    └── LedgerError                exit 1   the ledger cannot be used
+    └── LedgerError                exit 2   the ledger cannot be used
         ├── LedgerCutOff                    the connection broke in the middle: all or nothing is kept
         └── LeaseLost                       another run owns the batch now; this one must stop
 """
@@ -93,7 +93,9 @@ class DownloadIncomplete(ProviderTrouble):
 
 
 class LedgerError(EkycError):
-    """The ledger cannot be opened, read or written."""
+    """The ledger cannot be opened, read or written: mend it, and the next run goes on."""
+
+    exit_code = 2
 
 
 class LedgerCutOff(LedgerError):

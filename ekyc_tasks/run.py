@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from ekyc_tasks import spool
-from ekyc_tasks.disk import private_dir
+from ekyc_tasks.disk import private_dir, sweep
 from ekyc_tasks.errors import ConfigurationError, EkycError, LeaseLost
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.lease import end_dead_runs, run_lease
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 _LOOK_AGAIN = 0.5  # seconds between two looks at what other runs have in hand
 _SHOWN = 3  # batches named in one sentence
+_ABANDONED = 24 * 3600.0  # seconds; files are staged for minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,8 @@ def started_run(settings: Settings) -> Iterator[Run]:
     """Open the ledger under a lease, bring the spool home, hold what dead runs left, claim the rest."""
     folder = settings.folder
     prepare_folder(folder, with_landing=settings.landing_dir is None)
+    for staging in (folder.staging, folder.warehouse_staging):
+        sweep(staging, older_than=_ABANDONED)
     with (
         _own_ledger(settings) as ledger,
         run_lease(ledger, runs=folder.runs, lease=settings.lease) as run_id,

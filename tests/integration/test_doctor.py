@@ -6,7 +6,6 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
-from support import unused_port
 
 from ekyc_tasks.cli.doctor import examine
 from ekyc_tasks.sandbox import Sandbox
@@ -55,7 +54,7 @@ def test_a_healthy_house_is_well_and_nothing_is_sent(healthy):
         ("DATA_DIR", "/proc/nowhere", "/proc/nowhere"),
         ("LANDING_DIR", "not-mounted", "not-mounted"),
         ("LEDGER_URL", "nonsense", "EKYC_LEDGER_URL"),
-        ("BASE_URL", f"http://127.0.0.1:{unused_port()}", "cannot be reached"),
+        ("BASE_URL", "http://127.0.0.1:1", "cannot be reached"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_remedy(healthy, monkeypatch, name, value, words):

@@ -623,7 +623,6 @@ def test_a_decision_does_not_make_money_unspent(ledger, outcome, decision):
         ({"days": 9, "hours": 16}, "two", set()),
         ({"days": 9, "hours": 15, "minutes": 59}, "two", {"month"}),
     ],
-    ids=str,
 )
 def test_budgets_of_runs_days_and_months(ledger, time, later, run_id, refusing):
     planned(ledger, "a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -79,6 +80,17 @@ def test_two_runs_do_not_wait_for_each_other(settings):
         planned(two, "of-two")
         asyncio.run(both())
         assert one.problems == two.problems == []
+
+
+def test_a_run_sweeps_away_what_was_left_in_staging_long_ago(settings):
+    staging = settings.folder.staging
+    with started_run(settings):
+        for name, hours in (("killed-yesterday", 25), ("in-work", 23)):
+            path = staging / name
+            path.touch()
+            os.utime(path, (path.stat().st_mtime - hours * 3600,) * 2)
+    with started_run(settings):
+        assert [path.name for path in staging.iterdir()] == ["in-work"]
 
 
 def contents(url):

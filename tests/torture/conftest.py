@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+from torture.figures import Part
 from torture.fixtures import FIGURES, crew, figures, undisturbed  # noqa: F401 - fixtures
+
+
+def pytest_sessionfinish(session):
+    """Files run side by side, each in a process of xdist's: what it measured goes to the one that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = [asdict(part) for part in FIGURES.parts]
+
+
+def pytest_testnodedown(node):
+    FIGURES.parts += [Part(**part) for part in getattr(node, "workeroutput", {}).get("figures", ())]
 
 
 def pytest_terminal_summary(terminalreporter):

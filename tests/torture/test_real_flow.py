@@ -23,7 +23,7 @@ SECRETS = (KEY, "X-Amz-Signature", "X-Amz-Security-Token", "externalcheck/")
 EACH = 8  # numbers a file
 LANDED = {f"{index}.txt": NUMBERS[index * EACH : (index + 1) * EACH] for index in range(TRIES)}
 # The numbers themselves belong into these, and nowhere else.
-PERSONAL = {"landing", "inputs", "batches", "raw", "warehouse", "quarantine"}
+PERSONAL = {"landing", "inputs", "batches", "raw", "warehouse", "quarantine", ".staging"}
 CHAOS = ("create:3=429", "create:5=500", "create:7=reset_after", "poll:2=503", "poll:4=html", "poll:6=404")
 CHAOS += ("exported:3=no_link", "fetch:2=link_expired", "fetch:4=truncate", "balance:3=empty")
 

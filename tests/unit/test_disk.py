@@ -197,3 +197,16 @@ def test_a_lock_is_waited_for_only_so_long(tmp_path):
         raise AssertionError("it is somebody else's")
     with disk.locked(path, patience=0.05):
         assert path.exists()
+
+
+def test_what_killed_processes_left_is_swept_away_and_what_is_in_work_is_not(tmp_path):
+    for name, age in (("left", 61), ("in-work", 59)):
+        path = tmp_path / name
+        path.touch()
+        os.utime(path, (path.stat().st_mtime - age,) * 2)
+    disk.sweep(tmp_path, older_than=60)
+    assert [path.name for path in tmp_path.iterdir()] == ["in-work"]
+
+
+def test_nothing_to_sweep_is_no_trouble(tmp_path):
+    disk.sweep(tmp_path / "missing", older_than=60)

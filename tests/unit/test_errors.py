@@ -55,9 +55,9 @@ def test_an_exit_code_is_drawn_where_it_changes(name):
     ("name", "code"),
     [
         ("EkycError", 1),
-        ("LedgerError", 1),
-        ("LedgerCutOff", 1),
-        ("LeaseLost", 1),
+        ("LedgerError", 2),
+        ("LedgerCutOff", 2),
+        ("LeaseLost", 2),
         ("ConfigurationError", 2),
         ("AccessDenied", 2),
         ("ResultHostRefused", 2),
