@@ -74,13 +74,32 @@ class Run:
     def to_submit(self, limit: int | None = None) -> list[str]:
         """Our planned batches, as many as fit into ``limit`` numbers."""
         fitting = []
-        left = None if limit is None else limit - self.ledger.uploads.numbers_sent(self.run_id)
+        left = self._left(limit)
         for batch_id in self._ours({BatchState.PLANNED}):
             numbers = self.ledger.history.batch(batch_id).numbers
             if left is None or numbers <= left:
                 fitting.append(batch_id)
                 left = None if left is None else left - numbers
         return fitting
+
+    def one_by_one(self, limit: int | None = None) -> Iterator[str]:
+        """What to submit: our planned batches, and then those that busier runs still have before them."""
+        tried: set[str] = set()
+        while (batch_id := self._next_to_submit(limit, tried)) is not None:
+            tried.add(batch_id)
+            yield batch_id
+
+    def _next_to_submit(self, limit: int | None, tried: set[str]) -> str | None:
+        ours = (batch_id for batch_id in self.to_submit(limit) if batch_id not in tried)
+        return next(ours, None) or self.ledger.runs.relieved(
+            self.run_id, largest=self._left(limit), but=tried
+        )
+
+    def _left(self, limit: int | None) -> int | None:
+        return None if limit is None else limit - self.ledger.uploads.numbers_sent(self.run_id)
+
+    def owns(self, batch_id: str) -> bool:
+        return self.ledger.history.batch(batch_id).owner == self.run_id
 
     async def attempt(self, work: Awaitable[T], *, batch_id: str | None = None) -> T | None:
         """The result of ``work``, or None with the problem noted: other batches go on."""

@@ -81,9 +81,9 @@ async def plan(run: Run, request: CheckRequest) -> None:
 
 
 async def send(run: Run, request: CheckRequest, following: asyncio.TaskGroup) -> None:
-    for batch_id in run.to_submit(request.limit or None):  # uploads go one at a time
+    for batch_id in run.one_by_one(request.limit or None):  # uploads go one at a time
         state = await submit(run, batch_id, request.budget or None)
-        if state is None:  # no other batch would fare better now
+        if state is None and run.owns(batch_id):  # no other batch would fare better now
             break
         if state == BatchState.SUBMITTED:
             following.create_task(follow(run, batch_id))

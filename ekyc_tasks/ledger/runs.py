@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
@@ -75,6 +76,39 @@ class Runs:
                 .order_by(batches.c.batch_id)
             )
             return [row.batch_id for row in rows]
+
+    def relieved(self, run_id: str, *, largest: int | None = None, but: Collection[str] = ()) -> str | None:
+        """Take a planned batch from a living run that has others to upload before it; its id, or None."""
+        earlier = batches.alias()
+        before_it = or_(
+            earlier.c.state == BatchState.SUBMITTING,
+            and_(earlier.c.state == BatchState.PLANNED, earlier.c.batch_id < batches.c.batch_id),
+        )
+        fitting = and_(
+            batches.c.state == BatchState.PLANNED,
+            batches.c.owner != run_id,
+            batches.c.batch_id.not_in(but),
+            exists().where(earlier.c.owner == batches.c.owner, before_it),
+        )
+        if largest is not None:
+            fitting = and_(fitting, batches.c.numbers <= largest)
+        with self._store.reading() as connection:
+            theirs = and_(fitting, self._of_the_living(connection))
+            query = select(batches.c.batch_id, batches.c.owner).where(theirs)
+            found = connection.execute(query.order_by(batches.c.batch_id.desc())).all()
+        return next(
+            (row.batch_id for row in found if self._handed_over(row.batch_id, row.owner, run_id)), None
+        )
+
+    @repeatable
+    def _handed_over(self, batch_id: str, owner: str, run_id: str) -> bool:
+        as_seen = and_(
+            batches.c.batch_id == batch_id,
+            batches.c.state == BatchState.PLANNED,
+            batches.c.owner.in_((owner, run_id)),
+        )
+        with self._store.writing() as connection:
+            return bool(connection.execute(update(batches).where(as_seen).values(owner=run_id)).rowcount)
 
     def claimed_to_replay(self, run_id: str, batch_id: str) -> bool:
         """Take one batch whose archive is kept; False when it is elsewhere, or a living run's."""

@@ -352,6 +352,49 @@ def test_claims_take_unfinished_batches_of_the_dead_only(ledger, time):
     assert ledger.history.batch("of-the-living").owner == "one"
 
 
+def test_a_run_without_work_relieves_a_living_one_of_its_last_planned_batch(ledger, time):
+    planned(ledger, "b1", "b2", "b3", numbers=100)
+    planned(ledger, "b4", numbers=200)
+    ledger.runs.opened("two", host="here", lease=LEASE)
+
+    assert ledger.runs.relieved("two", largest=100, but=["b3"]) == "b2"
+    assert (ledger.history.batch("b2").owner, ledger.history.batch("b1").owner) == ("two", "one")
+    with pytest.raises(LeaseLost):
+        intended(ledger, "b2", run_id="one")
+    assert intended(ledger, "b2", run_id="two")
+
+
+@pytest.mark.parametrize("state", WAYS)
+def test_only_what_is_planned_is_relieved(ledger, time, state):
+    planned(ledger, "a-first-one")
+    walk(ledger, WAYS[state])
+    ledger.runs.opened("two", host="here", lease=LEASE)
+
+    taken = {PLANNED: "batch", SUBMITTING: "a-first-one"}
+    assert ledger.runs.relieved("two") == taken.get(state)
+
+
+def test_what_a_run_is_about_to_upload_is_left_to_it(ledger):
+    planned(ledger, "b1", "b2")
+    ledger.runs.opened("two", host="here", lease=LEASE)
+    ledger.runs.opened("three", host="here", lease=LEASE)
+
+    assert [ledger.runs.relieved(run) for run in ("two", "three")] == ["b2", None]
+
+    planned(ledger, "b3")
+    intended(ledger, "b1")
+    assert ledger.runs.relieved("three") == "b3"
+
+
+def test_the_dead_are_not_relieved_but_claimed(ledger, time):
+    planned(ledger, "b1", "b2")
+    time.advance(seconds=61)
+    ledger.runs.opened("two", host="here", lease=LEASE)
+
+    assert ledger.runs.relieved("two") is None
+    assert ledger.runs.claimed("two") == ["b1", "b2"]
+
+
 @pytest.mark.parametrize("state", WAYS)
 def test_what_is_finished_or_undecided_is_not_claimed(ledger, time, state):
     walk(ledger, WAYS[state])
@@ -798,6 +841,21 @@ def at_once(count, work):
     for thread in threads:
         thread.join(60)
     return results
+
+
+def test_of_many_helpers_each_takes_another_batch(ledger, url, time):
+    batch_ids = [f"batch-{index}" for index in range(8)]
+    planned(ledger, *batch_ids)
+
+    def help_once(index):
+        with connect_ledger(url, time) as mine:
+            mine.runs.opened(f"run-{index}", host="here", lease=LEASE)
+            return mine.runs.relieved(f"run-{index}")
+
+    taken = at_once(6, help_once)
+
+    assert len(set(taken)) == 6
+    assert {ledger.history.batch(batch_id).owner for batch_id in taken} == {f"run-{i}" for i in range(6)}
 
 
 def test_of_many_claimers_one_owns_a_batch_and_one_intent_is_made(ledger, url, time):

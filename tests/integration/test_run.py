@@ -35,10 +35,10 @@ def settings(url, tmp_path, monkeypatch):
     return load_settings()
 
 
-def planned(run, batch_id):
+def planned(run, *batch_ids, numbers=1):
     run.ledger.plans.planned(
         landed=[],
-        new_batches=[NewBatch(batch_id, 1, "0" * 64)],
+        new_batches=[NewBatch(batch_id, numbers, "0" * 64) for batch_id in batch_ids],
         links=[],
         task_type="tg_avatar",
         run_id=run.run_id,
@@ -59,6 +59,32 @@ def test_what_another_run_has_in_hand_is_not_ours_and_is_waited_for(settings):
             assert run.to_submit() == []
             asyncio.run(finish(run))
             assert run.problems == []
+
+
+def test_a_run_without_work_of_its_own_takes_over_what_a_busier_one_has_before_it(settings):
+    with started_run(settings) as other:
+        planned(other, "b1", "b2", "b3")
+        with started_run(settings) as run:
+            assert next(other.one_by_one()) == "b1"
+            assert list(run.one_by_one()) == ["b3", "b2"]
+            assert (run.owns("b3"), other.owns("b3")) == (True, False)
+
+
+def test_what_is_taken_over_fits_into_the_limit(settings):
+    with started_run(settings) as other:
+        planned(other, "b1", "b2", numbers=100)
+        with started_run(settings) as run:
+            assert list(run.one_by_one(99)) == []
+            assert list(run.one_by_one(100)) == ["b2"]
+
+
+def test_two_runs_do_not_take_the_same_batch_from_each_other_for_ever(settings):
+    with started_run(settings) as one, started_run(settings) as two:
+        planned(one, "a1", "a2")
+        planned(two, "b1", "b2")
+
+        assert len(list(one.one_by_one())) <= 4
+        assert len(list(two.one_by_one())) <= 4
 
 
 def test_who_waits_in_vain_says_so(settings):
