@@ -27,6 +27,7 @@ from prefect.tasks import Task, exponential_backoff
 
 from ekyc_tasks.cadence import Cadence
 from ekyc_tasks.clock import SystemClock
+from ekyc_tasks.courtesy import courtesy
 from ekyc_tasks.dataset import reasons
 from ekyc_tasks.errors import EkycError, LeaseLost, LedgerError, NotAccepted, ProviderTrouble
 from ekyc_tasks.estimate import Estimate, estimated, ledger_to_look_at, plan_policy
@@ -176,18 +177,13 @@ class _ProgressBar:
         self._artifact: UUID | None = None
 
     async def __call__(self, status: TaskStatus) -> None:
-        try:
-            await self._show(status)
-        except Exception as error:  # a server that is away must not end a paid batch's wait
-            log.warning("The progress of %s cannot be shown now (%s)", self._key, type(error).__name__)
-
-    async def _show(self, status: TaskStatus) -> None:
         share = min(100.0, 100 * (status.success or 0) / status.total) if status.total else 0.0
         words = f"{status.status}: {status.success or 0:,} of {status.total or 0:,} numbers checked"
-        if self._artifact is None:
-            self._artifact = await acreate_progress_artifact(share, key=self._key, description=words)
-        else:
-            await aupdate_progress_artifact(self._artifact, progress=share, description=words)
+        with courtesy(f"The progress of {self._key}"):
+            if self._artifact is None:
+                self._artifact = await acreate_progress_artifact(share, key=self._key, description=words)
+            else:
+                await aupdate_progress_artifact(self._artifact, progress=share, description=words)
 
 
 @task(name="poll", task_run_name="poll {batch_id}", retry_condition_fn=_retried_on(), **_PLAIN, **_RETRIES)

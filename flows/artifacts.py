@@ -8,6 +8,7 @@ from uuid import UUID
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.events import emit_event
 
+from ekyc_tasks.courtesy import courtesy
 from ekyc_tasks.estimate import Estimate
 from ekyc_tasks.ledger import Batch, Ledger
 from ekyc_tasks.models import BatchState
@@ -25,44 +26,57 @@ async def tell(run: Run, summary: Summary) -> None:
     """At the end of a run: its report, a page for each batch that it moved, and what is open now."""
     touched = run.ledger.history.touched(run.run_id)
     links = await tell_batches(run.ledger, touched)
-    await acreate_markdown_artifact(
-        run_page(summary, run.ledger, run.findings, links), key=REPORT, description=summary.name
-    )
+    page = run_page(summary, run.ledger, run.findings, links)
+    with courtesy("The report of this run"):
+        await acreate_markdown_artifact(page, key=REPORT, description=summary.name)
     await tell_open(run.ledger)
     for batch in touched:
         if batch.state is BatchState.HELD:
-            emit_event(
-                HELD,
-                resource={
-                    "prefect.resource.id": f"ekyc.batch.{batch.batch_id}",
-                    "prefect.resource.name": batch.batch_id,
-                },
-                payload={"numbers": batch.numbers, "task_type": batch.task_type},
-            )
+            tell_held(batch)
+
+
+def tell_held(batch: Batch) -> None:
+    """An event that an automation can use."""
+    with courtesy(f"That batch {batch.batch_id} is held"):
+        emit_event(
+            HELD,
+            resource={
+                "prefect.resource.id": f"ekyc.batch.{batch.batch_id}",
+                "prefect.resource.name": batch.batch_id,
+            },
+            payload={"numbers": batch.numbers, "task_type": batch.task_type},
+        )
 
 
 async def tell_forecast(estimate: Estimate) -> None:
-    await acreate_markdown_artifact(forecast_page(estimate), key=FORECAST, description="Nothing was sent.")
+    with courtesy("What a run would send"):
+        await acreate_markdown_artifact(
+            forecast_page(estimate), key=FORECAST, description="Nothing was sent."
+        )
 
 
 async def tell_batches(ledger: Ledger, batches: Sequence[Batch]) -> dict[str, str]:
     """A page for each batch; where they are."""
-    return {batch.batch_id: f"/artifacts/artifact/{await _tell_batch(ledger, batch)}" for batch in batches}
+    links = {}
+    for batch in batches:
+        page = batch_page(ledger, batch)
+        with courtesy(f"The page of batch {batch.batch_id}"):
+            links[batch.batch_id] = f"/artifacts/artifact/{await _tell_batch(batch, page)}"
+    return links
 
 
-async def _tell_batch(ledger: Ledger, batch: Batch) -> UUID:
+async def _tell_batch(batch: Batch, page: str) -> UUID:
     return await acreate_markdown_artifact(
-        batch_page(ledger, batch),
-        key=batch_key(batch.batch_id),
-        description=f"{batch.state}, {batch.numbers:,} numbers",
+        page, key=batch_key(batch.batch_id), description=f"{batch.state}, {batch.numbers:,} numbers"
     )
 
 
 async def tell_open(ledger: Ledger) -> None:
     """The table is kept under one key: its page always shows the newest."""
     rows = open_batches(ledger)
-    await acreate_table_artifact(
-        rows or [{"batch": "none", "state": "everything is loaded"}],
-        key=OPEN,
-        description="Batches that are not at their end; those that need a person come first.",
-    )
+    with courtesy("The table of open batches"):
+        await acreate_table_artifact(
+            rows or [{"batch": "none", "state": "everything is loaded"}],
+            key=OPEN,
+            description="Batches that are not at their end; those that need a person come first.",
+        )

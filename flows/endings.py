@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
 from prefect.states import Completed, Failed
 
+from ekyc_tasks.courtesy import courtesy
 from ekyc_tasks.errors import EkycError
 from ekyc_tasks.estimate import Estimate
 from ekyc_tasks.report import Summary, concluded, count, summarised
@@ -54,7 +55,8 @@ def as_state(summary: Summary) -> State[dict[str, Any]]:
 
 
 async def next_look() -> datetime | None:
-    if runtime.deployment.id is None:
-        return None
-    async with get_client() as client:
-        return await next_run(client, UUID(runtime.deployment.id))
+    if runtime.deployment.id is not None:
+        with courtesy("When the next run begins"):
+            async with get_client() as client:
+                return await next_run(client, UUID(runtime.deployment.id))
+    return None

@@ -8,6 +8,7 @@ from uuid import UUID
 from prefect import runtime
 from prefect.client.orchestration import get_client
 
+from ekyc_tasks.courtesy import courtesy
 from ekyc_tasks.errors import EkycError
 from ekyc_tasks.report import count
 from ekyc_tasks.run import Run
@@ -35,5 +36,6 @@ async def rename(run: Run, files: int) -> None:
 
 
 async def call_it(*parts: str) -> None:
-    async with get_client() as client:
-        await client.set_flow_run_name(UUID(runtime.flow_run.id), " · ".join(parts))
+    with courtesy("The name of this run"):
+        async with get_client() as client:
+            await client.set_flow_run_name(UUID(runtime.flow_run.id), " · ".join(parts))

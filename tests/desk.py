@@ -43,6 +43,10 @@ class Server:
     url: str
     home: Path
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2].partition("/")[0])
+
     def ask(self, path: str, body: dict[str, Any] | None = None, *, method: str | None = None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - our own server on loopback
             f"{self.url}{path}",

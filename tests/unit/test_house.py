@@ -35,6 +35,7 @@ LAYERS = [
             "ekyc_tasks.cadence",
             "ekyc_tasks.clock",
             "ekyc_tasks.conveyor",
+            "ekyc_tasks.courtesy",
             "ekyc_tasks.dataset",
             "ekyc_tasks.disk",
             "ekyc_tasks.evidence",
