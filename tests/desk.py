@@ -8,11 +8,16 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from ekyc_tasks.ledger import connect_ledger
+from ekyc_tasks.models import BatchState
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
 
 ROOT = Path(__file__).parents[1]
@@ -112,6 +117,15 @@ class Desk:
         }
         return {**plain_environment(), **self.server.environment, **own, **self.settings}
 
+    @property
+    def open_settings(self) -> dict[str, str]:
+        """What may be seen by everybody: not the key."""
+        return {
+            name: value
+            for name, value in self.environment.items()
+            if name.startswith("EKYC_") and name != "EKYC_API_KEY"
+        }
+
     def start(self, *arguments: str) -> subprocess.Popen:
         return subprocess.Popen(
             [str(BIN / "ekyc"), *arguments],
@@ -132,6 +146,21 @@ class Desk:
 
     def states(self) -> list[str]:
         return [batch["state"] for batch in self.status()["batches"]]
+
+    @property
+    def ledger_url(self) -> str:
+        return self.settings.get("EKYC_LEDGER_URL", f"sqlite:///{self.data / 'ledger.db'}")
+
+    def check_the_end(self, numbers: Sequence[str]) -> None:
+        """Every charge is known, no number was charged twice, and each answer is in the dataset."""
+        tasks = self.sandbox.tasks
+        with connect_ledger(self.ledger_url) as ledger:
+            batches = ledger.history.batches(states=[BatchState.LOADED])
+        assert sorted(batch.task_id for batch in batches) == sorted(task.task_id for task in tasks)
+        assert Counter(number for task in tasks for number in task.numbers) == dict.fromkeys(numbers, 1)
+        rows = pl.scan_parquet(f"{self.data}/warehouse/*/**/*.parquet").select("number").collect()
+        answered = {number for number in numbers if not self.sandbox.answers(number).is_missing}
+        assert Counter(rows["number"]) == dict.fromkeys(answered, 1)
 
     def kept_bytes(self) -> dict[str, bytes]:
         """Every byte that a second run must not touch."""
