@@ -15,7 +15,7 @@ from ekyc_tasks.models import Outcome, TaskStatus, UploadResult
 from ekyc_tasks.money import Balance
 from ekyc_tasks.provider import answers
 from ekyc_tasks.provider.answers import Answer
-from ekyc_tasks.provider.wire import NOT_SENT, TROUBLE, Timeouts, kind
+from ekyc_tasks.provider.wire import NOT_SENT, TROUBLE, Timeouts, kind, trusted
 from ekyc_tasks.settings import is_loopback
 
 _HEADER_SAFE = re.compile(r"[!-~]+")
@@ -30,12 +30,14 @@ class Provider:
         self._timeouts = timeouts or Timeouts()
         if not _HEADER_SAFE.fullmatch(api_key):
             raise ConfigurationError("EKYC_API_KEY holds characters that no key has; paste it again.")
+        trust_env = not is_loopback(urlsplit(base_url).hostname)
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
             headers={"X-API-Key": api_key, "Accept": "application/json"},
             timeout=self._timeouts.as_httpx(),
             follow_redirects=False,
-            trust_env=not is_loopback(urlsplit(base_url).hostname),
+            trust_env=trust_env,
+            verify=trusted(trust_env=trust_env),
             # A kept connection may be dead already: then the first write fails with bytes on the way,
             # and a free "could not connect" would turn into an unknown outcome.
             limits=httpx.Limits(max_keepalive_connections=0),

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from ekyc_tasks.errors import DownloadIncomplete, LinkExpired, ProviderTrouble, ResultHostRefused
-from ekyc_tasks.provider.wire import TROUBLE, Timeouts, kind
+from ekyc_tasks.provider.wire import TROUBLE, Timeouts, kind, trusted
 from ekyc_tasks.settings import is_loopback
 
 _HOST = re.compile(r"[0-9a-z._:-]+")
@@ -76,6 +76,7 @@ def _bare_client(timeouts: Timeouts | None) -> httpx.AsyncClient:
         timeout=(timeouts or Timeouts()).as_httpx(),
         follow_redirects=False,
         trust_env=False,
+        verify=trusted(trust_env=False),
         # The bytes as they are stored: a transfer encoding would hide the announced length.
         headers={"Accept-Encoding": "identity"},
     )

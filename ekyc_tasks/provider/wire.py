@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from dataclasses import dataclass
+from functools import cache
 
 import httpx
 
@@ -37,6 +39,17 @@ class Timeouts:
 
     def as_httpx(self) -> httpx.Timeout:
         return httpx.Timeout(connect=self.connect, read=self.read, write=self.write, pool=self.pool)
+
+
+def trusted(*, trust_env: bool) -> ssl.SSLContext:
+    """Whom a client trusts; reading the certificates takes 40 ms, so all clients share what was read."""
+    own = [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")] if trust_env else []
+    return _read(trust_env, *own)
+
+
+@cache
+def _read(trust_env: bool, *_: str | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=trust_env)
 
 
 def kind(error: Exception) -> str:

@@ -42,6 +42,7 @@ from ekyc_tasks.errors import (
 from ekyc_tasks.models import Outcome, TaskStatus
 from ekyc_tasks.money import Balance
 from ekyc_tasks.provider import Provider, ResultHosts, Timeouts, download, parse_time
+from ekyc_tasks.provider.wire import trusted
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
 from ekyc_tasks.scrub import scrub
 
@@ -1064,3 +1065,13 @@ def test_minimum_that_a_refusal_names(words, minimum):
     with RawServer(answer) as server:
         result = upload(server.url)
     assert (result.outcome, result.minimum) == (Outcome.REFUSED, minimum)
+
+
+def test_clients_share_what_was_read_of_the_certificates(certificate, monkeypatch):
+    """Reading them takes longer than a call."""
+    first = trusted(trust_env=True)
+
+    assert trusted(trust_env=True) is first
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert trusted(trust_env=True) is not first
+    assert trusted(trust_env=False) is not trusted(trust_env=True)
