@@ -15,6 +15,7 @@ batch, and what to do now. None holds a phone number, an API key or a result lin
     │   ├── TaskUnknown                     the provider does not know the task (yet, or any more)
     │   ├── LinkExpired                     a result link that no longer opens
     │   └── DownloadIncomplete              fewer bytes than announced, or a damaged archive
+    ├── Defect                     exit 1   what nobody expected; made by `ekyc_tasks.defects`
     └── LedgerError                exit 2   the ledger cannot be used
         ├── LedgerCutOff                    the connection broke in the middle: all or nothing is kept
         └── LeaseLost                       another run owns the batch now; this one must stop
@@ -90,6 +91,10 @@ class LinkExpired(ProviderTrouble):
 
 class DownloadIncomplete(ProviderTrouble):
     """The archive arrived torn; nothing of it was kept."""
+
+
+class Defect(EkycError):
+    """A defect of this program. The text says what kind and where; the words of the cause are not in it."""
 
 
 class LedgerError(EkycError):

@@ -16,11 +16,12 @@ from ekyc_tasks.ledger import Batch, Ledger
 from ekyc_tasks.models import BatchState
 from ekyc_tasks.report import Summary, evidence
 from ekyc_tasks.run import Findings
+from ekyc_tasks.scrub import without_numbers
 
 NEEDS_A_DECISION = (BatchState.HELD, BatchState.FAILED, BatchState.REFUSED)
 
 _MARKUP = re.compile(r"([\\*_{}\[\]<>#|!~])")
-_SHOWN = 100  # batches in one table
+SHOWN = 100  # batches in one table
 _NEXT = {
     0: "Nothing. The rows are in the dataset.",
     1: "A defect of this program: run `ekyc --debug run`. Nothing is lost, and the next run goes on.",
@@ -73,14 +74,14 @@ def forecast_page(estimate: Estimate) -> str:
     """What a run would send and cost, file by file."""
     rows = [
         (
-            escaped(file["name"]),
+            escaped(without_numbers(file["name"])),
             *(f"{file[name]:,}" for name in ("lines", "rejected", "duplicate", "known", "to_send")),
             file["price"] or "",
         )
-        for file in estimate.files[:_SHOWN]
+        for file in estimate.files[:SHOWN]
     ]
     table = _table("File | Lines | Rejected | Duplicates | Known | To send | Price", rows, numbers=6)
-    said = [f"- {escaped(sentence)}" for sentence in estimate.sentences]
+    said = [f"- {escaped(without_numbers(sentence))}" for sentence in estimate.sentences]
     return "\n".join(["# What a run would send", "", *(table or ["Nothing has landed."]), "", *said]) + "\n"
 
 
@@ -92,10 +93,10 @@ def batch_lines(batches: Sequence[Batch], links: Mapping[str, str]) -> list[str]
             f"{batch.numbers:,}",
             *("" if value is None else f"{value:,}" for value in (batch.accepted, batch.missing)),
         )
-        for batch in batches[:_SHOWN]
+        for batch in batches[:SHOWN]
     ]
     lines = _table("Batch | State | Numbers | Accepted | Missing", rows, numbers=3)
-    left = len(batches) - _SHOWN
+    left = len(batches) - SHOWN
     return [*lines, "", f"… and {left:,} more: `ekyc status`."] if left > 0 else lines
 
 

@@ -18,6 +18,7 @@ from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.lease import end_dead_runs, run_lease
 from ekyc_tasks.ledger import Ledger, open_ledger
 from ekyc_tasks.models import BatchState
+from ekyc_tasks.scrub import without_numbers
 from ekyc_tasks.settings import Settings
 from ekyc_tasks.steps.heal import can_heal
 
@@ -132,6 +133,7 @@ class Run:
             end_dead_runs(self.ledger, self.folder.runs)
 
     def note(self, text: str, exit_code: int, *, batch_id: str | None = None) -> None:
+        text = without_numbers(text)  # files may be named like anything
         named = text if batch_id is None or batch_id in text else f"Batch {batch_id}: {text}"
         problem = Problem(named if named.endswith((".", "!", "?")) else f"{named}.", exit_code)
         if problem not in self.problems:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, ParamSpec, TypedDict, TypeVar
 from uuid import UUID
 
 from prefect import task
@@ -29,6 +30,7 @@ from ekyc_tasks.cadence import Cadence
 from ekyc_tasks.clock import SystemClock
 from ekyc_tasks.courtesy import courtesy
 from ekyc_tasks.dataset import reasons
+from ekyc_tasks.defects import bare, defect
 from ekyc_tasks.errors import EkycError, LeaseLost, LedgerError, NotAccepted, ProviderTrouble
 from ekyc_tasks.estimate import Estimate, estimated, ledger_to_look_at, plan_policy
 from ekyc_tasks.ledger import Ledger, connect_ledger
@@ -36,6 +38,7 @@ from ekyc_tasks.models import Decision, TaskStatus
 from ekyc_tasks.money import Budget
 from ekyc_tasks.pages import batch_key
 from ekyc_tasks.provider import Provider, ResultHosts, Timeouts
+from ekyc_tasks.scrub import without_numbers
 from ekyc_tasks.settings import Settings, load_settings
 from ekyc_tasks.steps.arrivals import settled_arrivals
 from ekyc_tasks.steps.explain import explain
@@ -46,6 +49,8 @@ from ekyc_tasks.steps.poll import poll
 from ekyc_tasks.steps.resolve import Verdict, resolve
 from ekyc_tasks.steps.submit import UploadPolicy, submit
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _CLOCK = SystemClock()
 # Shown in the Prefect UI when PREFECT_LOGGING_EXTRA_LOGGERS names it: ids and counts only.
 log = logging.getLogger("ekyc_tasks")
@@ -79,6 +84,23 @@ _RETRIES: dict[str, Any] = {
 }
 
 
+def _guarded(step: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Prefect keeps the text of what a task raises: only texts that are ours, or the file system's."""
+
+    @wraps(step)
+    async def guarded(*arguments: P.args, **options: P.kwargs) -> T:
+        try:
+            return await step(*arguments, **options)
+        except EkycError:
+            raise
+        except OSError as error:
+            raise bare(error) from None
+        except Exception as error:
+            raise defect(error) from None
+
+    return guarded
+
+
 @contextmanager
 def _opened() -> Iterator[tuple[Settings, Ledger]]:
     settings = load_settings()
@@ -96,6 +118,7 @@ def _timeouts(settings: Settings) -> Timeouts:
 
 
 @task(name="plan", task_run_name="plan", **_PLAIN)
+@_guarded
 async def plan_files(
     run_id: str, files: list[str], *, task_type: str, limit: int | None, recheck: bool
 ) -> PlanCounts:
@@ -109,18 +132,20 @@ async def plan_files(
             found.settled, run_id=run_id, ledger=ledger, folder=folder, policy=policy, clock=_CLOCK
         )
         for file in done.files:
-            log.info("%s: %s lines, %s numbers to send", file.name, f"{file.lines:,}", f"{file.batched:,}")
-        unreadable = [*found.unreadable, *done.unreadable]
+            name = without_numbers(file.name)
+            log.info("%s: %s lines, %s numbers to send", name, f"{file.lines:,}", f"{file.batched:,}")
+        unreadable = [without_numbers(each) for each in (*found.unreadable, *done.unreadable)]
         ledger.facts.left_in_landing(unreadable)
         return PlanCounts(
             files=len(done.files),
             new_batches=len(done.new_batches),
             unreadable=unreadable,
-            notes=[*found.unsettled, *done.notes],
+            notes=[without_numbers(each) for each in (*found.unsettled, *done.notes)],
         )
 
 
 @task(name="estimate", task_run_name="estimate", **_PLAIN)
+@_guarded
 async def estimate_files(files: list[str], *, task_type: str, limit: int | None, recheck: bool) -> Estimate:
     settings = load_settings(task_type=task_type)
     with ledger_to_look_at(settings) as ledger:
@@ -129,6 +154,7 @@ async def estimate_files(files: list[str], *, task_type: str, limit: int | None,
 
 
 @task(name="explain", task_run_name="explain held batches", **_PLAIN)
+@_guarded
 async def explain_held() -> None:
     """Best asked before anything is uploaded, when no other charge blurs the account."""
     with _opened() as (settings, ledger):
@@ -144,6 +170,7 @@ async def explain_held() -> None:
     **_PLAIN,
     **_RETRIES,
 )
+@_guarded
 async def submit_batch(batch_id: str, run_id: str, until: datetime, budget: float | None) -> str:
     """The state of the batch afterwards."""
     with _opened() as (settings, ledger):
@@ -187,6 +214,7 @@ class _ProgressBar:
 
 
 @task(name="poll", task_run_name="poll {batch_id}", retry_condition_fn=_retried_on(), **_PLAIN, **_RETRIES)
+@_guarded
 async def poll_batch(batch_id: str, run_id: str, until: datetime) -> bool:
     """Can its result be fetched now?"""
     with _opened() as (settings, ledger):
@@ -216,6 +244,7 @@ async def poll_batch(batch_id: str, run_id: str, until: datetime) -> bool:
     **_PLAIN,
     **_RETRIES,
 )
+@_guarded
 async def fetch_batch(batch_id: str, run_id: str) -> bool:
     """True: the archive is ours."""
     with _opened() as (settings, ledger):
@@ -241,6 +270,7 @@ class Loaded(TypedDict):
 
 
 @task(name="load", task_run_name="load {batch_id}", retry_condition_fn=_retried_on(), **_PLAIN, **_RETRIES)
+@_guarded
 async def load_batch(batch_id: str, run_id: str) -> Loaded | None:
     with _opened() as (settings, ledger):
         report = await asyncio.to_thread(
@@ -260,12 +290,13 @@ async def load_batch(batch_id: str, run_id: str) -> Loaded | None:
         f"{report.counts.quarantined:,}",
         f"{report.counts.missing:,}",
         report.dialect,
-        ", ".join(report.members_read) or "the file itself",
+        without_numbers(", ".join(report.members_read)) or "the file itself",
     )
-    for sentence in report.drift:
+    drift = [without_numbers(sentence) for sentence in report.drift]  # a header is anybody's words
+    for sentence in drift:
         log.info("Batch %s: %s", batch_id, sentence)
     path = report.quarantine_path
-    return Loaded(quarantined=reasons(path) if path else {}, drift=list(report.drift))
+    return Loaded(quarantined=reasons(path) if path else {}, drift=drift)
 
 
 class Replayed(TypedDict):
@@ -275,6 +306,7 @@ class Replayed(TypedDict):
 
 
 @task(name="replay", task_run_name="replay {batch_id}", **_PLAIN)
+@_guarded
 async def replay_batch(batch_id: str, run_id: str) -> Replayed:
     with _opened() as (settings, ledger):
         done = await asyncio.to_thread(
@@ -289,6 +321,7 @@ async def replay_batch(batch_id: str, run_id: str) -> Replayed:
 
 
 @task(name="resolve", task_run_name="{decision} {batch_id}", **_PLAIN)
+@_guarded
 async def resolve_batch(
     batch_id: str,
     *,

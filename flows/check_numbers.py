@@ -12,7 +12,6 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from ekyc_tasks.errors import EkycError
 from ekyc_tasks.models import BatchState
 from ekyc_tasks.run import Findings, Run, started_run
 from ekyc_tasks.tasks import (
@@ -48,7 +47,7 @@ async def check_numbers(request: CheckRequest = EVERYTHING) -> State[dict[str, A
                     await send(run, request, following)
             await run.wait_for_others()
             return await ended(run)
-    except EkycError as error:
+    except Exception as error:  # Prefect keeps what is raised here, word by word
         return failed(error)
 
 

@@ -13,10 +13,11 @@ from prefect.exceptions import TerminationSignal
 from prefect.states import Completed, Failed
 
 from ekyc_tasks.courtesy import courtesy
-from ekyc_tasks.errors import EkycError
+from ekyc_tasks.defects import told
 from ekyc_tasks.estimate import Estimate
 from ekyc_tasks.report import Summary, concluded, count, summarised
 from ekyc_tasks.run import Problem, Run
+from ekyc_tasks.scrub import without_numbers
 from flows.artifacts import tell, tell_forecast
 from flows.schedule import next_run
 
@@ -32,7 +33,8 @@ async def foretold(estimate: Estimate) -> State[dict[str, Any]]:
     what = f"{count(total['to_send'], 'number')} in {count(total['batches'], 'batch')}"
     cost = f" for {total['price']}" if total["price"] else ""
     await tell_forecast(estimate)
-    message = " ".join([f"Nothing was sent. A run would send {what}{cost}.", *estimate.sentences])
+    said = [without_numbers(sentence) for sentence in estimate.sentences]
+    message = " ".join([f"Nothing was sent. A run would send {what}{cost}.", *said])
     return Completed(name=f"Would send {what}", message=message)
 
 
@@ -43,9 +45,11 @@ def is_termination(result: object) -> bool:
     return isinstance(result, TerminationSignal)
 
 
-def failed(error: EkycError) -> State[dict[str, Any]]:
-    """Nothing could be done: a setting, the ledger, the data folder, a decision that does not fit."""
-    return as_state(concluded([Problem(str(error), error.exit_code)], ""))
+def failed(error: Exception) -> State[dict[str, Any]]:
+    """Nothing could be done: a setting, the ledger, the data folder, a decision that does not fit; or a
+    defect, whose own words stay out of Prefect."""
+    shown = told(error)
+    return as_state(concluded([Problem(without_numbers(str(shown)), shown.exit_code)], ""))
 
 
 def as_state(summary: Summary) -> State[dict[str, Any]]:

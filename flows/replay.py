@@ -8,7 +8,6 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from ekyc_tasks.errors import EkycError
 from ekyc_tasks.lease import run_lease
 from ekyc_tasks.ledger import open_ledger
 from ekyc_tasks.ledger.runs import REPLAYABLE
@@ -34,7 +33,7 @@ async def replay(request: ReplayRequest = ALL_OF_THEM) -> State[dict[str, Any]]:
         ):
             run = Run(run_id, settings.task_type, ledger, settings.folder, until=datetime.now(UTC))
             return await loaded_again(run, request.batches)
-    except EkycError as error:
+    except Exception as error:  # Prefect keeps what is raised here, word by word
         return failed(error)
 
 

@@ -13,7 +13,7 @@ from prefect.input import RunInput
 from prefect.states import Completed
 from pydantic import ConfigDict, Field, JsonValue
 
-from ekyc_tasks.errors import ConfigurationError, EkycError
+from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.ledger import Batch, Ledger, open_ledger
 from ekyc_tasks.models import BatchState, Decision
 from ekyc_tasks.pages import NEEDS_A_DECISION, decision_lines
@@ -93,7 +93,7 @@ async def resolve(request: ResolveRequest = ALL_OF_THEM) -> State[dict[str, Any]
         # Nothing is held while a person thinks: this process ends here, and once there is an answer
         # another one begins at the top.
         return await act(await asuspend_flow_run(wait_for_input=form, key="decision"))
-    except EkycError as error:
+    except Exception as error:  # Prefect keeps what is raised here, word by word
         return failed(error)
 
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from ekyc_tasks.cli.terminal import Progress
-from ekyc_tasks.errors import EkycError
+from ekyc_tasks.defects import told
 from ekyc_tasks.models import Decision
 
 app = typer.Typer(
@@ -255,11 +255,12 @@ def main() -> None:
     debug = "--debug" in sys.argv
     try:
         app()
-    except EkycError as error:
+    except Exception as error:
         if debug:
             raise
-        err.print(f"ekyc: {error}", markup=False, highlight=False)
-        sys.exit(error.exit_code)
+        shown = told(error)
+        err.print(f"ekyc: {shown}", markup=False, highlight=False)
+        sys.exit(shown.exit_code)
     except SystemExit as ended:
         if ended.code in _INTERRUPTED:
             err.print(

@@ -25,6 +25,7 @@ class _Sentences(logging.Handler):
 def prepare_logging(console: Console, *, debug: bool) -> None:
     if debug:
         logging.basicConfig(level=logging.INFO)
+        logging.getLogger("ekyc_defects").setLevel(logging.DEBUG)
     else:
         logging.getLogger("ekyc_tasks").addHandler(_Sentences(console))
 

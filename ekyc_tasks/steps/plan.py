@@ -21,6 +21,7 @@ from ekyc_tasks.keys import Keys
 from ekyc_tasks.landing import Arrival, take_copy
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger, NewBatch
 from ekyc_tasks.models import BatchState
+from ekyc_tasks.scrub import without_numbers
 from ekyc_tasks.sent import sweep, write_batch
 from ekyc_tasks.steps.drafts import Draft, Plan, PlanPolicy, drafted
 from ekyc_tasks.steps.heal import heal
@@ -212,6 +213,6 @@ class Planner:
         except OSError as error:
             log.warning(
                 "%s was planned and cannot be removed from the landing folder (%s); it is not planned again.",
-                arrival.name,
+                without_numbers(arrival.name),
                 error.strerror,
             )

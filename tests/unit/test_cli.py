@@ -32,3 +32,17 @@ def test_ctrl_c_says_that_nothing_is_lost(monkeypatch, capsys):
 def test_an_error_of_ours_is_one_sentence_with_its_code(monkeypatch, capsys):
     code, words = ended(monkeypatch, capsys, ConfigurationError("The key is missing."))
     assert (code, words) == (2, "ekyc: The key is missing.")
+
+
+def test_what_nobody_expected_is_one_sentence_without_its_words(monkeypatch, capsys):
+    code, words = ended(monkeypatch, capsys, ValueError("+41798284000"))
+    assert (code, words.startswith("ekyc: unexpected ValueError at ")) == (1, True)
+    assert "41798284000" not in words
+
+
+def test_a_full_disk_is_one_sentence_with_a_remedy(monkeypatch, capsys):
+    code, words = ended(monkeypatch, capsys, OSError(28, "No space left on device", "/data"))
+    assert (code, words) == (
+        2,
+        "ekyc: No space left on device (/data): mend that; the next run goes on.",
+    )

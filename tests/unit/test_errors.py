@@ -55,6 +55,7 @@ def test_an_exit_code_is_drawn_where_it_changes(name):
     ("name", "code"),
     [
         ("EkycError", 1),
+        ("Defect", 1),
         ("LedgerError", 2),
         ("LedgerCutOff", 2),
         ("LeaseLost", 2),

@@ -37,6 +37,7 @@ LAYERS = [
             "ekyc_tasks.conveyor",
             "ekyc_tasks.courtesy",
             "ekyc_tasks.dataset",
+            "ekyc_tasks.defects",
             "ekyc_tasks.disk",
             "ekyc_tasks.evidence",
             "ekyc_tasks.export",

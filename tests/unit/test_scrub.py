@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekyc_tasks.scrub import scrub
+from ekyc_tasks.scrub import scrub, without_numbers
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,32 @@ def test_hostile_words_take_no_time(piece):
     began = time.process_time()
     scrub(piece * 20_000)
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("41798284000.csv is empty", "[number].csv is empty"),
+        ("crm/+41 79 828 40 00.txt", "crm/[number].txt"),
+        ("tel0798284000.xlsx", "tel[number].xlsx"),
+        ("079-828-40-00.csv", "[number].csv"),
+        ("201012233456.txt", "[number].txt"),  # Egypt, and no time of this project's life
+    ],
+)
+def test_a_number_in_the_name_of_a_file_is_not_told(text, told):
+    assert without_numbers(text) == told
+    assert without_numbers(told) == told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Batches 20261124-041716-988912-001, 20261124-041716-98891f-1002 and 3 more",
+        "crm 2026-11-24.csv, 20251121155808.csv, export-20261124-153000-1.csv",
+        "10,000,000 numbers, 1.234567 each, at 2026-11-24 04:17:17 UTC",
+        "task 12345678901234567jvh is unknown",
+        f"inputs/{'0123456789abcdef' * 4} is not as received any more",
+    ],
+)
+def test_ids_times_and_counts_are_told_whole(text):
+    assert without_numbers(text) == text
