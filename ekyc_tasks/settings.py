@@ -263,6 +263,8 @@ def _named_folder(name: str, path: str | Path) -> Path:
 
 def _refuse_unknown(dotenv: Path) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
+    if dotenv.is_dir():
+        raise ConfigurationError(f"{dotenv} is a folder, not a file of settings; move it away.")
     try:
         named = {*os.environ, *(dotenv_values(dotenv) if dotenv.is_file() else ())}
     except (OSError, UnicodeDecodeError):

@@ -48,7 +48,10 @@ def missing_parts() -> Iterator[str]:
     try:
         workers = _asked(f"{url}/work_pools/{POOL}/workers/filter", {})
     except urllib.error.HTTPError:
-        yield f"There is no work pool {POOL}: `prefect work-pool create {POOL} --type process`."
+        yield (
+            f"There is no work pool {POOL} on {url}: `prefect work-pool create {POOL} --type process`, "
+            "then `prefect --no-prompt deploy --all` in the checkout."
+        )
         return
     if not any(worker["status"] == "ONLINE" for worker in workers):
         yield f"No worker of the pool {POOL} is online: `prefect worker start --pool {POOL}`."

@@ -135,7 +135,8 @@ def check_request(**chosen: Any) -> CheckRequest:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0])
-        raise ConfigurationError(f"{_REMEDIES.get(name, name)} ({first['msg']}).") from None
+        why = "" if first["type"] == "string_pattern_mismatch" else f" ({first['msg']})"
+        raise ConfigurationError(f"{_REMEDIES.get(name, name)}{why}.") from None
 
 
 _REMEDIES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from ekyc_tasks.cli.prefect_env import prepare_prefect
+from ekyc_tasks.cli.up import address_of_another
+from ekyc_tasks.defects import told
 from ekyc_tasks.errors import ConfigurationError, EkycError
 from ekyc_tasks.ledger import open_ledger
 from ekyc_tasks.provider import Provider, Timeouts
@@ -51,7 +54,10 @@ def _findings() -> Iterator[Finding]:
         yield _looked("ledger", lambda: _ledger(settings))
         if settings.api_key is not None:
             yield _looked("provider", lambda: asyncio.run(_provider(settings)))
-    yield from _prefect()
+    try:
+        yield from _prefect()
+    except (OSError, EkycError) as error:  # Prefect reads the `.env` of the current folder by itself
+        yield Finding("Prefect", str(told(error)), is_well=False)
 
 
 def _looked(what: str, look: Callable[[], str]) -> Finding:
@@ -108,6 +114,8 @@ async def _provider(settings: Settings) -> str:
 
 def _prefect() -> Iterator[Finding]:
     prepare_prefect(debug=False)
+    if "PREFECT_API_URL" not in os.environ and (address := address_of_another()):
+        os.environ["PREFECT_API_URL"] = address
     from flows.health import check_server, missing_parts
 
     try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -20,6 +21,8 @@ from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.run import prepare_folder
 from ekyc_tasks.settings import data_root, load_settings
 from ekyc_tasks.task_types import task_type
+
+_HOME, _LOCK, _ADDRESS = ".prefect", "up.lock", "address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +42,30 @@ def serve(wanted: Wanted, out: Console, err: Console) -> None:
         err.print("Everything is stopped; `ekyc up` goes on where it was.", highlight=False)
 
 
+def address_of_another() -> str | None:
+    """Where the server of an `ekyc up` for this data folder answers; None where none is running."""
+    home = data_root() / _HOME
+    if not (home / _LOCK).exists():
+        return None
+    if lock := try_lock(home / _LOCK):
+        lock.close()
+        return None
+    with suppress(OSError):
+        return (home / _ADDRESS).read_text()
+    return None
+
+
 def _serve(wanted: Wanted, out: Console, err: Console, stack: ExitStack) -> None:
     root = data_root()
-    home = private_dir(root / (".demo/server" if wanted.is_demo else ".prefect"))
+    if not wanted.is_demo:
+        _check_settings()
+    home = private_dir(root / (".demo/server" if wanted.is_demo else _HOME))
     with Progress(err, "getting ready").shown() as progress:
         stack.enter_context(_alone(home))
         if wanted.is_demo:
             stack.enter_context(stage(root))
-        _check_settings()
         serve_prefect(home, wanted.port)
+        (home / _ADDRESS).write_text(os.environ["PREFECT_API_URL"])
         from flows.server import make_ready, running
 
         # Leaving the stack stops what was started, also when the rest fails.
@@ -62,7 +80,7 @@ def _serve(wanted: Wanted, out: Console, err: Console, stack: ExitStack) -> None
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    lock = try_lock(home / "up.lock")
+    lock = try_lock(home / _LOCK)
     if lock is None:
         raise ConfigurationError(
             f"`ekyc up` is running for {home.parent} already: use that one, or stop it with Ctrl-C."

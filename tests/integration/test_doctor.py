@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 
+import prefect
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from rich.console import Console
 
 from ekyc_tasks.cli.doctor import examine
+from ekyc_tasks.cli.up import address_of_another
+from ekyc_tasks.disk import private_dir, try_lock
 from ekyc_tasks.sandbox import Sandbox
 
 pytestmark = pytest.mark.integration
@@ -52,6 +59,7 @@ def test_a_healthy_house_is_well_and_nothing_is_sent(healthy):
         ("API_KYE", "x", "EKYC_API_KYE"),
         ("TASK_TYPE", "tarot", "tarot"),
         ("DATA_DIR", "/proc/nowhere", "/proc/nowhere"),
+        ("DATA_DIR", __file__, "cannot be written to (Not a directory)"),
         ("LANDING_DIR", "not-mounted", "not-mounted"),
         ("LEDGER_URL", "nonsense", "EKYC_LEDGER_URL"),
         ("BASE_URL", "http://127.0.0.1:1", "cannot be reached"),
@@ -73,3 +81,94 @@ def test_an_unreadable_dotenv_is_said(healthy, tmp_path):
     code, lines = examined()
 
     assert (code, ".env cannot be read" in lines[0]) == (2, True)
+
+
+def test_a_folder_in_the_place_of_the_dotenv_is_said(healthy, tmp_path):
+    (tmp_path / ".env").mkdir()
+
+    code, lines = examined()
+
+    assert (code, ".env is a folder" in lines[0]) == (2, True)
+
+
+POOL = "/work_pools/ekyc/workers/filter"
+DEPLOYED = {f"/deployments/name/{name}/{name}": {"paused": False} for name in ("resolve", "replay")}
+CHECK = "/deployments/name/check-numbers/check-numbers"
+WELL = {
+    "/admin/version": prefect.__version__,
+    POOL: [{"status": "ONLINE"}],
+    CHECK: {"paused": False},
+    **DEPLOYED,
+}
+
+
+@pytest.fixture
+def server(healthy):
+    """What a Prefect server says, by path; a test changes it."""
+    says = dict(WELL)
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            document = says.get(self.path.removeprefix("/api"))
+            body = json.dumps(document).encode()
+            self.send_response(404 if document is None else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as far:
+        threading.Thread(target=far.serve_forever, args=(0.05,), daemon=True).start()
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{far.server_port}/api"}):
+            yield says
+        far.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "words"),
+    [
+        ("/admin/version", "2.20.1", ["is 2.20.1", "install the same version"]),
+        (POOL, None, ["no work pool ekyc", "`prefect work-pool create ekyc --type process`"]),
+        (POOL, [], ["No worker", "`prefect worker start --pool ekyc`"]),
+        (POOL, [{"status": "OFFLINE"}], ["No worker", "`prefect worker start --pool ekyc`"]),
+        (CHECK, None, ["check-numbers is not deployed", "`prefect --no-prompt deploy --all`"]),
+        (CHECK, {"paused": True}, ["check-numbers is paused", "resume it"]),
+    ],
+)
+def test_what_scheduled_runs_miss_on_a_server_is_one_line_with_its_remedy(server, path, said, words):
+    server[path] = said
+
+    code, lines = examined()
+
+    [wrong] = [line for line in lines if line.startswith("MEND")]
+    assert (code, [word for word in words if word not in wrong]) == (2, [])
+
+
+def test_a_server_with_everything_is_well(server):
+    assert examined()[0] == 0
+
+
+def test_a_server_that_does_not_answer_is_said(healthy):
+    url = f"http://127.0.0.1:{unused_port()}/api"
+    with temporary_settings({PREFECT_API_URL: url}):
+        code, lines = examined()
+
+    assert code == 2
+    assert f"No Prefect server answers at {url}: start it (`ekyc up` does)" in lines[-1]
+
+
+def test_the_server_of_an_ekyc_up_is_known_while_it_runs(healthy, tmp_path, monkeypatch):
+    home = private_dir(tmp_path / "data" / ".prefect")
+    assert address_of_another() is None
+    (home / "address").write_text("http://127.0.0.1:4200/api")
+
+    with try_lock(home / "up.lock"):
+        there = address_of_another()
+
+    assert (there, address_of_another()) == ("http://127.0.0.1:4200/api", None)
