@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -12,7 +13,15 @@ from ekyc_tasks.courtesy import courtesy
 from ekyc_tasks.estimate import Estimate
 from ekyc_tasks.ledger import Batch, Ledger
 from ekyc_tasks.models import BatchState
-from ekyc_tasks.pages import batch_key, batch_page, forecast_page, open_batches, run_page
+from ekyc_tasks.pages import (
+    NEEDS_A_DECISION,
+    SHOWN,
+    batch_key,
+    batch_page,
+    forecast_page,
+    open_batches,
+    run_page,
+)
 from ekyc_tasks.report import Summary
 from ekyc_tasks.run import Run
 
@@ -20,6 +29,8 @@ HELD = "ekyc.batch.held"
 REPORT = "run-report"
 OPEN = "open-batches"
 FORECAST = "forecast"
+
+_PAGES_AT_ONCE = 4
 
 
 async def tell(run: Run, summary: Summary) -> None:
@@ -56,12 +67,18 @@ async def tell_forecast(estimate: Estimate) -> None:
 
 
 async def tell_batches(ledger: Ledger, batches: Sequence[Batch]) -> dict[str, str]:
-    """A page for each batch; where they are."""
-    links = {}
-    for batch in batches:
-        page = batch_page(ledger, batch)
-        with courtesy(f"The page of batch {batch.batch_id}"):
-            links[batch.batch_id] = f"/artifacts/artifact/{await _tell_batch(batch, page)}"
+    """A page for each batch, as many as a table shows, and where they are; urgent ones first."""
+    urgent_first = sorted(batches, key=lambda batch: batch.state not in NEEDS_A_DECISION)
+    turn = asyncio.Semaphore(_PAGES_AT_ONCE)
+    links: dict[str, str] = {}
+
+    async def show(batch: Batch) -> None:
+        async with turn:
+            page = batch_page(ledger, batch)
+            with courtesy(f"The page of batch {batch.batch_id}"):
+                links[batch.batch_id] = f"/artifacts/artifact/{await _tell_batch(batch, page)}"
+
+    await asyncio.gather(*map(show, urgent_first[:SHOWN]))
     return links
 
 
