@@ -11,6 +11,7 @@ import prefect
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from rich.console import Console
+from support import unused_port
 
 from ekyc_tasks.cli.doctor import examine
 from ekyc_tasks.cli.up import address_of_another
