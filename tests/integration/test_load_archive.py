@@ -151,6 +151,8 @@ def test_lists_alone_give_verdicts_and_say_so(load):
 def test_lists_alone_are_no_answer_where_the_verdict_is_not_yes_or_no(load):
     with pytest.raises(LoadFailed, match="telegram_days"):
         load({"activated.txt": LIST}, task_type="tg_active")
+    with pytest.raises(LoadFailed, match="active_status"):
+        load({"inactive.txt": LIST}, task_type="active_check")
 
 
 @pytest.mark.parametrize(
@@ -158,6 +160,9 @@ def test_lists_alone_are_no_answer_where_the_verdict_is_not_yes_or_no(load):
     [
         ("tg", ("yes", "no", ""), "telegram", [True, False, None]),
         ("tg_active", ("7", "N/A", "30"), "telegram_days", [7, None, 30]),
+        ("ws", ("yes", "no", ""), "whatsapp", [True, False, None]),
+        ("ws_avatar", ("yes", "no", ""), "whatsapp", [True, False, None]),
+        ("active_check", ("active", "inactive", "unknown"), "active_status", ["active", "inactive", None]),
     ],
 )
 def test_other_task_types(load, task_type, texts, column, values):

@@ -45,6 +45,27 @@ PROVENANCE = [
             "tg_active",
             [("number", pl.String), ("calling_code", pl.Int32), ("telegram_days", pl.Int32), *PROVENANCE],
         ),
+        ("ws", [("number", pl.String), ("calling_code", pl.Int32), ("whatsapp", pl.Boolean), *PROVENANCE]),
+        (
+            "ws_avatar",
+            [
+                ("number", pl.String),
+                ("calling_code", pl.Int32),
+                ("whatsapp", pl.Boolean),
+                ("avatar", pl.String),
+                ("age_min", pl.Int32),
+                ("age_max", pl.Int32),
+                ("gender", pl.String),
+                ("category", pl.String),
+                ("hair_color", pl.String),
+                ("skin_color", pl.String),
+                *PROVENANCE,
+            ],
+        ),
+        (
+            "active_check",
+            [("number", pl.String), ("calling_code", pl.Int32), ("active_status", pl.String), *PROVENANCE],
+        ),
     ],
 )
 def test_columns_are_those_of_the_published_table(name, columns):
@@ -72,12 +93,13 @@ def test_every_contract_is_whole(name):
 
 
 def test_an_unknown_task_type_is_named_with_the_known_ones():
-    with pytest.raises(ConfigurationError, match=r"'ws'.*tg, tg_active, tg_avatar"):
-        task_type("ws")
+    with pytest.raises(ConfigurationError, match=r"'fb'.*active_check, tg, tg_active, tg_avatar, ws"):
+        task_type("fb")
 
 
 def test_only_a_yes_or_no_can_be_told_by_a_list_s_name():
-    assert [name for name in known_task_types() if task_type(name).has_yes_no_verdict] == ["tg", "tg_avatar"]
+    yes_no = [name for name in known_task_types() if task_type(name).has_yes_no_verdict]
+    assert yes_no == ["tg", "tg_avatar", "ws", "ws_avatar"]
 
 
 ONE_MORE = """
@@ -86,10 +108,10 @@ import dataframely as dy
 from ekyc_tasks.task_types import base
 
 
-class Ws(dy.Schema):
+class Fb(dy.Schema):
     number = base.number_column()
     calling_code = base.calling_code_column()
-    whatsapp = dy.Bool(nullable=True)
+    facebook = dy.Bool(nullable=True)
     extra = base.extra_column()
     checked_at = base.checked_at_column()
     batch_id = base.provenance_column()
@@ -97,22 +119,22 @@ class Ws(dy.Schema):
 
 
 TASK_TYPE = base.TaskType(
-    name="ws", schema=Ws, verdict_column="whatsapp", fields=(base.verdict_field("whatsapp"),)
+    name="fb", schema=Fb, verdict_column="facebook", fields=(base.verdict_field("facebook"),)
 )
 """
 
 
 @pytest.fixture
 def one_more_file(tmp_path, monkeypatch):
-    (tmp_path / "ws.py").write_text(ONE_MORE)
+    (tmp_path / "fb.py").write_text(ONE_MORE)
     monkeypatch.setattr(task_types, "__path__", [*task_types.__path__, str(tmp_path)])
     task_types._all.cache_clear()
     yield
     task_types._all.cache_clear()
-    sys.modules.pop("ekyc_tasks.task_types.ws", None)
+    sys.modules.pop("ekyc_tasks.task_types.fb", None)
 
 
 @pytest.mark.usefixtures("one_more_file")
 def test_one_more_task_type_is_one_more_file():
-    assert known_task_types() == ("tg", "tg_active", "tg_avatar", "ws")
-    assert issubclass(task_type("ws").schema, dy.Schema)
+    assert known_task_types() == ("active_check", "fb", "tg", "tg_active", "tg_avatar", "ws", "ws_avatar")
+    assert issubclass(task_type("fb").schema, dy.Schema)
