@@ -7,13 +7,11 @@ from typing import cast
 
 import polars as pl
 
-from ekyc_tasks.task_types.base import Field, as_it_is
+from ekyc_tasks.task_types.base import NOT_DETERMINED, Field, as_it_is
 
 IS_BAD = "__is_bad"
 MAX_REMEMBERED = 10_000
 
-# Documented and seen: they mean "not determined", which is not "no".
-_NOT_DETERMINED = ("", "n/a", "unknown", "null", "-")
 _UNKNOWN = 2**32 - 1
 
 
@@ -131,4 +129,4 @@ class FieldReader:
         return trimmed.scatter(is_short.arg_true().filter(is_empty), None)
 
     def _tokens(self) -> list[str]:
-        return [*_NOT_DETERMINED, *sorted(self.field.undetermined)]
+        return [*NOT_DETERMINED, *sorted(self.field.undetermined)]

@@ -14,6 +14,9 @@ NUMBER_ALIASES = ("number", "phone", "phonenumber", "mobile", "msisdn", "tel")
 # Of what a reader gets besides the provider's columns, in this order after them.
 EXTRA, CHECKED_AT, BATCH_ID, TASK_ID = "extra", "checked_at", "batch_id", "task_id"
 
+# Documented and seen: they mean "not determined", which is not "no".
+NOT_DETERMINED = ("", "n/a", "unknown", "null", "-")
+
 # Few distinct values: cheap as a dictionary, and parsed once per value instead of once per row.
 FEW_VALUES = {"few_values": True}
 
@@ -128,8 +131,9 @@ def yes_or_no(text: pl.Expr) -> pl.Expr:
 
 
 def words(text: pl.Expr) -> pl.Expr:
-    """Lower case, with single spaces where underscores have been seen."""
-    return text.str.to_lowercase().str.replace_all(r"[_\s]+", " ").str.strip_chars()
+    """Lower case, with single spaces where underscores have been seen. ``_`` and ``unknown_`` say nothing."""
+    tidy = text.str.to_lowercase().str.replace_all(r"[_\s]+", " ").str.strip_chars()
+    return pl.when(~tidy.is_in(NOT_DETERMINED)).then(tidy)
 
 
 def as_it_is(text: pl.Expr) -> pl.Expr:

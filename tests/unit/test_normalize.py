@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from io import StringIO
 
 import numpy as np
 import polars as pl
@@ -22,7 +24,7 @@ from ekyc_tasks.normalize import (
     value_drift,
     values,
 )
-from ekyc_tasks.task_types import task_type
+from ekyc_tasks.task_types import known_task_types, task_type
 
 TG_AVATAR = task_type("tg_avatar")
 STAMP = Stamp(datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC), "batch-1", "d4g24nep2jvh04o9uoh0")
@@ -352,7 +354,7 @@ def test_a_column_of_many_values_does_not_fill_the_memory(monkeypatch):
 
 CELLS = st.sampled_from(
     ["", " ", "yes", "No", "ban", "25", "30-35", "35-30", "121", "Male", "x", "pet_avatar", "N/A",
-     "https://example.com/a", "HTTP://e", "javascript:x", "Ünïcode", "null", "-", "1.0"]
+     "https://example.com/a", "HTTP://e", "javascript:x", "Ünïcode", "null", "-", "1.0", "_", "Unknown_"]
 )  # fmt: skip
 
 
@@ -371,6 +373,35 @@ def test_every_row_keeps_the_contract_however_it_was_read(rows, cut):
     assert plain(pl.concat([part.rows for part in parts])).equals(plain(coded.rows))
     found = pl.concat([part.issues for part in parts]).sort("line", "column")
     assert found.equals(coded.issues.sort("line", "column"))
+
+
+def written_back(kind, rows):
+    """Typed rows as the provider would write them in a CSV."""
+    file = StringIO(newline="")
+    writer = csv.writer(file)
+    for row in rows.iter_rows(named=True):
+        cells = [[row[column] for column in each.into] for each in kind.fields]
+        texts = ["" if None in values else "-".join(map(as_text, values)) for values in cells]
+        writer.writerow([row["number"], *texts, json.loads(row["extra"] or '{"uid": ""}')["uid"]])
+    return file.getvalue()
+
+
+def as_text(value):
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+
+
+@pytest.mark.parametrize("name", known_task_types())
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_normalizing_twice_changes_nothing(name, data):
+    kind = task_type(name)
+    head = ("Number", *(each.name for each in kind.fields), "uid")
+    cells = [st.integers(10**5, 10**15 - 1).map(str), *[CELLS | st.text(max_size=5)] * (len(head) - 1)]
+    once = plain(normalized(head, *data.draw(st.lists(st.tuples(*cells), max_size=10)), kind=kind).rows)
+    again = csv.reader(StringIO(written_back(kind, once), newline=""))
+    twice = normalized(head, *map(tuple, again), kind=kind)
+    assert plain(twice.rows).equals(once)
+    assert twice.issues.is_empty()
 
 
 @settings(deadline=None)
