@@ -177,15 +177,15 @@ def duckdb(landed: Path, known: Path | None, out: Path) -> dict[str, Any]:
     """One pass to keys, a hash set of them, an anti-join, and a file for every so many rows."""
     import duckdb as engine
 
-    from ekyc_tasks.numbers import _POSSIBLE, _verdicts
+    from ekyc_tasks.numbers.verdicts import POSSIBLE, verdict_table
 
     out.mkdir()
     (out / "batches").mkdir()
     connection = engine.connect()
     connection.execute("SET threads = 2")
     connection.execute(f"SET temp_directory = '{out}/spill'")
-    verdicts = _verdicts()
-    places = (verdicts[len(verdicts) // 2 :] == _POSSIBLE).nonzero()[0].tolist()
+    verdicts = verdict_table()
+    places = (verdicts[len(verdicts) // 2 :] == POSSIBLE).nonzero()[0].tolist()
     connection.execute("CREATE TABLE possible AS SELECT unnest(?) AS place", [places])
 
     def work() -> dict[str, Any]:

@@ -10,9 +10,8 @@ import polars as pl
 import pytest
 from phonenumbers import PhoneNumberFormat
 
-from ekyc_tasks import numbers
 from ekyc_tasks.errors import ConfigurationError
-from ekyc_tasks.numbers import calling_codes, digit_counts, normalise, read_one, tidied
+from ekyc_tasks.numbers import calling_codes, digit_counts, mass, normalise, read_one, reasons, tidied
 
 MADE_FOR_THE_DOCUMENTATION = "+41798284651"
 
@@ -73,30 +72,30 @@ def test_all_these_are_one_number(text):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, numbers.NO_DIGITS),
-        ("", numbers.NO_DIGITS),
-        ("n/a", numbers.NO_DIGITS),
-        ("+", numbers.NO_DIGITS),
-        ("4.17983E+10", numbers.ROUNDED),
-        ("4,18E+10", numbers.ROUNDED),
-        ("4E+10", numbers.ROUNDED),
-        ("41798284651.5", numbers.FRACTION),
-        ("# +41798284651", numbers.COMMENT),
-        ("// +41798284651", numbers.COMMENT),
-        ("+41798284651 / +41798284652", numbers.SEVERAL),
-        ("+41798284651,+41798284652", numbers.SEVERAL),
-        ("41798284651 or 41798284652", numbers.NOT_A_NUMBER),
-        ("room 41798284651", numbers.NOT_A_NUMBER),
-        ("+999123456789", numbers.NO_CODE),
-        ("999123456789", numbers.NO_CODE),
-        ("+41798", numbers.TOO_SHORT),
-        ("41798", numbers.TOO_SHORT),
-        ("+4179828465112345678", numbers.TOO_LONG),
-        ("1" * 300, numbers.TOO_LONG),
-        ("+81" + "9" * 15, numbers.TOO_LONG),  # possible in Japan, but no E.164
-        ("+417982846512", numbers.NO_LENGTH),
-        ("079 828 46 51", numbers.NATIONAL),
-        ("12345678", numbers.INCOMPLETE),
+        (None, reasons.NO_DIGITS),
+        ("", reasons.NO_DIGITS),
+        ("n/a", reasons.NO_DIGITS),
+        ("+", reasons.NO_DIGITS),
+        ("4.17983E+10", reasons.ROUNDED),
+        ("4,18E+10", reasons.ROUNDED),
+        ("4E+10", reasons.ROUNDED),
+        ("41798284651.5", reasons.FRACTION),
+        ("# +41798284651", reasons.COMMENT),
+        ("// +41798284651", reasons.COMMENT),
+        ("+41798284651 / +41798284652", reasons.SEVERAL),
+        ("+41798284651,+41798284652", reasons.SEVERAL),
+        ("41798284651 or 41798284652", reasons.NOT_A_NUMBER),
+        ("room 41798284651", reasons.NOT_A_NUMBER),
+        ("+999123456789", reasons.NO_CODE),
+        ("999123456789", reasons.NO_CODE),
+        ("+41798", reasons.TOO_SHORT),
+        ("41798", reasons.TOO_SHORT),
+        ("+4179828465112345678", reasons.TOO_LONG),
+        ("1" * 300, reasons.TOO_LONG),
+        ("+81" + "9" * 15, reasons.TOO_LONG),  # possible in Japan, but no E.164
+        ("+417982846512", reasons.NO_LENGTH),
+        ("079 828 46 51", reasons.NATIONAL),
+        ("12345678", reasons.INCOMPLETE),
     ],
 )
 def test_rejected_with_a_reason(text, reason):
@@ -135,9 +134,9 @@ def test_default_region(text, region, number):
 @pytest.mark.parametrize(
     ("text", "region", "reason"),
     [
-        ("555-0123", "US", numbers.INCOMPLETE),
-        ("12", "US", numbers.TOO_SHORT),
-        ("99041798", "FI", numbers.TOO_SHORT),  # +41 798, dialled by 990
+        ("555-0123", "US", reasons.INCOMPLETE),
+        ("12", "US", reasons.TOO_SHORT),
+        ("99041798", "FI", reasons.TOO_SHORT),  # +41 798, dialled by 990
     ],
 )
 def test_national_numbers_have_to_be_complete(text, region, reason):
@@ -150,7 +149,7 @@ def test_unknown_default_region():
 
 
 def test_shape_of_the_answer(monkeypatch):
-    monkeypatch.setattr(numbers, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(mass, "BLOCK_ROWS", 2)
     text = pl.Series("any name", ["+41798284651", "junk", None, "+12015550123", "079"])
     frame = normalise(text)
     assert frame.schema == {"number": pl.String, "reason": pl.String}
@@ -276,7 +275,7 @@ def test_international_numbers_are_those_that_phonenumbers_calls_possible():
 
 def test_plainly_written_numbers_need_no_second_look(monkeypatch):
     looked_at = []
-    monkeypatch.setattr(numbers, "read_one", lambda text, _: looked_at.append(text) or (None, "looked at"))
+    monkeypatch.setattr(mass, "read_one", lambda text, _: looked_at.append(text) or (None, "looked at"))
     e164 = [phonenumbers.format_number(example, PhoneNumberFormat.E164) for example in EXAMPLES]
     plain = [
         *e164,
@@ -290,10 +289,10 @@ def test_plainly_written_numbers_need_no_second_look(monkeypatch):
 def test_no_reason_holds_the_value():
     chance = seeded(1)
     lines = pl.Series([mixed_line(chance) for _ in range(500)])
-    reasons = normalise(lines)["reason"].drop_nulls().unique().to_list()
-    fixed = {value for name, value in vars(numbers).items() if name.isupper() and isinstance(value, str)}
-    assert len(reasons) > 3
-    assert set(reasons) <= fixed
+    given = normalise(lines)["reason"].drop_nulls().unique().to_list()
+    fixed = {value for name, value in vars(reasons).items() if name.isupper() and isinstance(value, str)}
+    assert len(given) > 3
+    assert set(given) <= fixed
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ekyc_tasks import numbers
 from ekyc_tasks.landing import read_lines
-from ekyc_tasks.numbers import calling_codes, digit_counts, normalise
+from ekyc_tasks.numbers import calling_codes, digit_counts, normalise, reasons
 
 DATA = Path(__file__).parents[2] / "data"
 SAMPLES = DATA / "samples"
@@ -62,11 +61,11 @@ def test_they_hold_the_dirt_that_lists_have(lines):
     content = lines.filter(~pl.col("is_blank") & ~pl.col("is_header"))
     accepted = content.filter(pl.col("number").is_not_null())
     expected = {
-        numbers.COMMENT,
-        numbers.NATIONAL,
-        numbers.NO_DIGITS,
-        numbers.ROUNDED,
-        numbers.TOO_SHORT,
+        reasons.COMMENT,
+        reasons.NATIONAL,
+        reasons.NO_DIGITS,
+        reasons.ROUNDED,
+        reasons.TOO_SHORT,
     }
     assert expected <= set(content["reason"].drop_nulls())
     assert lines["is_blank"].sum() > 20
