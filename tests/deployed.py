@@ -74,7 +74,7 @@ class Deployed:
         state = self.server.ask(f"/flow_runs/{run}")["state"]
         return state["type"], state["name"]
 
-    def ended(self, run: str, *, seconds: float = 120) -> tuple[str, str]:
+    def ended(self, run: str, *, seconds: float = 240) -> tuple[str, str]:
         return wait_until(
             lambda: (state := self.state(run))[0] in ENDED and state, seconds=seconds, what="the flow run"
         )

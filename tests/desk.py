@@ -25,6 +25,7 @@ BIN = Path(sys.executable).parent
 
 
 NUMBERS = [f"+4179828{index:04}" for index in range(4000, 4600)]
+HOURS = 7200.0  # seconds: longer than any test
 
 
 def chaotic(*script: str, **options: Any) -> SandboxOptions:
@@ -39,6 +40,15 @@ def wait_until(condition: Callable[[], Any], *, seconds: float = 60.0, what: str
             return value
         time.sleep(0.05)
     raise AssertionError(f"{what} did not come true within {seconds} s")
+
+
+class Later:
+    """A sandbox's time: the system's, and what the test puts on top."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.seconds
 
 
 @dataclass(frozen=True)

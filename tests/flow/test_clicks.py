@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 from deployed import CANCEL, RETRY, Deployed
-from desk import NUMBERS, Desk, chaotic, wait_until
+from desk import HOURS, NUMBERS, Desk, Later, chaotic, wait_until
 
 from ekyc_tasks.ledger import connect_ledger
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
 
 pytestmark = pytest.mark.flow
-
-HOURS = 7200.0
-
-
-class Later:
-    """The sandbox's time: the system's, and what the test puts on top."""
-
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.seconds
 
 
 @pytest.fixture(scope="module")
