@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,17 @@ class Later:
         return time.time() + self.seconds
 
 
+def _answer(request: urllib.request.Request) -> bytes | None:
+    """None when its SQLite is busy; then it has done nothing."""
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return answer.read() or b"null"
+    except urllib.error.HTTPError as error:
+        if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
+        return None
+
+
 @dataclass(frozen=True)
 class Server:
     """A running `prefect server start`."""
@@ -69,8 +82,7 @@ class Server:
             headers={"Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return json.loads(answer.read() or "null")
+        return json.loads(wait_until(lambda: _answer(request), what=f"Prefect's answer to {path}"))
 
     @property
     def environment(self) -> dict[str, str]:
