@@ -1,11 +1,12 @@
 """What Prefect costs: the flow beside a plain script of the same library calls, and how late rows are.
 
     python -m benchmarks.orchestration             # 1, 10 and 100 batches, three rounds, then the delay
-    python -m benchmarks.orchestration --rounds 1
+    python -m benchmarks.orchestration --rounds 1 --only cost
 
 One Prefect server serves all; each measurement is a process of its own against a sandbox without delay,
-plain and flow taking turns. Time is that of the run after imports and one warm-up, memory the peak of the
-process. The delay is measured with a fixed poll interval and processing times spread over it.
+plain and flow taking turns. Time is that of the run after imports and one warm-up, CPU time and peak memory
+are those of its process: the server's are not in them, and other work on the machine is in the time.
+The delay is measured with a fixed poll interval and processing times spread over it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from rich.table import Table
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
 
 SIZES = (1, 10, 100)
+FIGURES = {"seconds": 2, "cpu": 2, "mib": 0}  # and how many digits after the point
 NUMBERS = 10  # in a batch: the library's own work is small beside the orchestration
 INTERVAL = 4.0  # seconds between two polls, for the delay
 PORT = 4291
@@ -44,15 +46,15 @@ OWN = {"SETTLE": "0", "POLL_MIN": "0.05s", "POLL_MAX": "0.5s", "BATCH_SIZE": str
 
 
 def measure(how: str, batches: int, home: Path) -> dict[str, float]:
-    """Seconds of one run, and the peak of this process in MiB."""
+    """Seconds and CPU seconds of one run, and the peak of this process in MiB."""
     run = _flow if how == "flow" else _plain
     _drop(home, 1, start=0)
     asyncio.run(run())
     _drop(home, batches, start=1)
-    began = time.perf_counter()
+    began, cpu_began = time.perf_counter(), time.process_time()
     asyncio.run(run())
-    seconds = time.perf_counter() - began
-    return {"seconds": seconds, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
+    return {"seconds": seconds, "cpu": cpu, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
 def _drop(home: Path, batches: int, *, start: int) -> None:
@@ -118,8 +120,10 @@ def main() -> None:
         return
     console = Console()
     with TemporaryDirectory() as folder, _server(Path(folder)) as environment:
-        _show_cost(console, arguments.rounds, environment)
-        _show_delay(console, environment)
+        if arguments.only != "delay":
+            _show_cost(console, arguments.rounds, environment)
+        if arguments.only != "cost":
+            _show_delay(console, environment)
 
 
 def _show_cost(console: Console, rounds: int, environment: dict[str, str]) -> None:
@@ -130,23 +134,29 @@ def _show_cost(console: Console, rounds: int, environment: dict[str, str]) -> No
             for how, found in runs.items():
                 found.append(_child(how, batches, environment, processing_seconds=0.0))
         for how, found in runs.items():
-            medians[how, batches] = {
-                name: statistics.median(run[name] for run in found) for name in ("seconds", "mib")
-            }
-    table = Table("batches", "plain s", "flow s", "plain MiB", "flow MiB", title="One run", box=None)
+            medians[how, batches] = {name: statistics.median(run[name] for run in found) for name in found[0]}
+    table = Table("batches", title="One run", box=None)
+    for name in FIGURES:
+        for how in ("plain", "flow"):
+            table.add_column(f"{how} {name}", justify="right")
     for batches in SIZES:
-        plain, flow = medians["plain", batches], medians["flow", batches]
-        table.add_row(
-            f"{batches}",
-            f"{plain['seconds']:.2f}",
-            f"{flow['seconds']:.2f}",
-            f"{plain['mib']:.0f}",
-            f"{flow['mib']:.0f}",
-        )
+        figures = [
+            f"{medians[how, batches][name]:.{digits}f}"
+            for name, digits in FIGURES.items()
+            for how in ("plain", "flow")
+        ]
+        table.add_row(f"{batches}", *figures)
     console.print(table)
-    over = {n: medians["flow", n]["seconds"] - medians["plain", n]["seconds"] for n in SIZES}
-    slope = (over[100] - over[10]) / 90 * 1000
-    console.print(f"Overhead of the flow: {slope:.0f} ms a batch (the slope from 10 to 100 batches)")
+    wall, cpu = (_slope(medians, name) * 1000 for name in ("seconds", "cpu"))
+    console.print(
+        f"Overhead of the flow: {wall:.0f} ms a batch, {cpu:.0f} ms of them CPU time of its process "
+        "(the slope from 10 to 100 batches)"
+    )
+
+
+def _slope(medians: dict[tuple[str, int], dict[str, float]], name: str) -> float:
+    over = {n: medians["flow", n][name] - medians["plain", n][name] for n in SIZES}
+    return (over[100] - over[10]) / 90
 
 
 def _show_delay(console: Console, environment: dict[str, str]) -> None:
@@ -218,6 +228,7 @@ def _wait_for(url: str) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["cost", "delay"])
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
 
