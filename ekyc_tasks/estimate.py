@@ -17,6 +17,7 @@ from ekyc_tasks.ledger import LandedFile, Ledger, Link, open_ledger
 from ekyc_tasks.models import BatchState, Fate
 from ekyc_tasks.money import Balance, Budget, price, worth
 from ekyc_tasks.report import count
+from ekyc_tasks.scrub import without_numbers
 from ekyc_tasks.settings import Settings
 from ekyc_tasks.steps.arrivals import Arrivals, settled_arrivals
 from ekyc_tasks.steps.plan import Plan, PlanPolicy, preview
@@ -104,7 +105,7 @@ async def estimated(
         },
         budgets=tuple(budgets.as_data()),
         balance=None if balance is None else str(balance.balance),
-        sentences=(*unreadable, *found.unsettled, *plan.notes, *short),
+        sentences=tuple(map(without_numbers, (*unreadable, *found.unsettled, *plan.notes, *short))),
         exit_code=4 if short else 5 if unreadable else 0,
     )
 

@@ -33,8 +33,7 @@ async def foretold(estimate: Estimate) -> State[dict[str, Any]]:
     what = f"{count(total['to_send'], 'number')} in {count(total['batches'], 'batch')}"
     cost = f" for {total['price']}" if total["price"] else ""
     await tell_forecast(estimate)
-    said = [without_numbers(sentence) for sentence in estimate.sentences]
-    message = " ".join([f"Nothing was sent. A run would send {what}{cost}.", *said])
+    message = " ".join([f"Nothing was sent. A run would send {what}{cost}.", *estimate.sentences])
     return Completed(name=f"Would send {what}", message=message)
 
 
