@@ -98,6 +98,16 @@ def test_starting_it_twice_says_so(up):
     assert (again.returncode, "running for" in again.stderr) == (2, True)
 
 
+def test_doctor_finds_it_and_what_it_runs(up):
+    alone = {name: value for name, value in up.desk.environment.items() if not name.startswith("PREFECT_")}
+
+    found = subprocess.run(
+        [str(BIN / "ekyc"), "doctor"], env=alone, capture_output=True, text=True, check=False, timeout=120
+    )
+
+    assert re.search(r"ok   Prefect   server .*, pool, worker and deployments are there", found.stdout)
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 def test_a_person_runs_reads_and_decides_in_the_browser(up):
     up.desk.drop("first.txt", *NUMBERS[:400])
