@@ -74,6 +74,11 @@ def attached(pid: int, arguments: Sequence[str]) -> Iterator[None]:
                 strace.terminate()
 
 
+def is_stopped(pid: int) -> bool:
+    """By a signal; one that goes on before it has stopped would never go on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"T", "t"}
+
+
 def _is_attached(strace: subprocess.Popen, said: tempfile._TemporaryFileWrapper) -> bool:
     said.seek(0)
     text = said.read()

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Self
 
 import polars as pl
+from desk import wait_until
 from torture.figures import Tried
-from torture.strace import attached
+from torture.strace import attached, is_stopped
 from torture.warm import Ended, Warm
 
 from ekyc_tasks.ledger import Batch, connect_ledger
@@ -95,6 +96,7 @@ class Trial:
     def run_under(self, strace: Sequence[str]) -> Ended:
         """One run, whose system calls go wrong as ``strace`` is told."""
         pid = self.warm.start("run", self.root, self.environment, stops_first=True)
+        wait_until(lambda: is_stopped(pid), seconds=60, what="the process's own stop")
         with attached(pid, strace):
             ended = self.warm.wait()
         self.has_ended(ended)
