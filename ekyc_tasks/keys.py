@@ -24,7 +24,7 @@ class KeyBuffer:
         self._bytes = bytearray()
 
     def add(self, keys: Keys) -> None:
-        self._bytes += keys.tobytes()
+        self._bytes += keys.data
 
     def sorted(self) -> Keys:
         """What was added, as sorted keys; the buffer is theirs from then on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from ekyc_tasks.errors import InputError
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.keys import Keys, distinct
 
-_CHUNK = 1 << 20  # numbers turned into text at a time
+_CHUNK = 1 << 18  # numbers turned into text at a time: with more, the kernel is busy finding memory
 
 
 def write_batch(folder: DataFolder, batch_id: str, keys: Keys) -> str:
@@ -71,7 +72,9 @@ def _read_text(path: Path, batch_id: str) -> Keys:
     return keys
 
 
-def _lines(keys: Keys) -> bytes:
+def _lines(keys: Keys) -> memoryview:
     """One number a line, with its ``+``."""
-    text: bytes = pl.DataFrame({"key": keys}).write_csv(include_header=False, line_terminator="\n+").encode()
-    return b"+" + text.removesuffix(b"+")
+    text = BytesIO()
+    text.write(b"+")
+    pl.DataFrame({"key": keys}).write_csv(text, include_header=False, line_terminator="\n+")
+    return text.getbuffer()[:-1]

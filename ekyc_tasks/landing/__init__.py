@@ -1,6 +1,16 @@
 """Landed files: which there are, a private copy of each, and the lines in it."""
 
 from ekyc_tasks.landing.files import Arrival, arrival, arrivals, folders_like_files, take_copy
-from ekyc_tasks.landing.lines import read_blocks, read_lines
+from ekyc_tasks.landing.lines import Block, is_blank, read_blocks, read_lines
 
-__all__ = ["Arrival", "arrival", "arrivals", "folders_like_files", "read_blocks", "read_lines", "take_copy"]
+__all__ = [
+    "Arrival",
+    "Block",
+    "arrival",
+    "arrivals",
+    "folders_like_files",
+    "is_blank",
+    "read_blocks",
+    "read_lines",
+    "take_copy",
+]

@@ -14,7 +14,7 @@ from ekyc_tasks.disk import open_private
 from ekyc_tasks.errors import ConfigurationError, InputError
 from ekyc_tasks.landing.containers import FORMATS, PACKINGS
 
-COPY_BYTES = 1 << 20
+COPY_BYTES = 1 << 18
 
 # Written by browsers, download tools, editors and spreadsheets while the real file is not there yet.
 _UNFINISHED_ENDINGS = (".part", ".tmp", ".crdownload")

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import fastexcel
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +21,7 @@ from ekyc_tasks.errors import InputError
 from ekyc_tasks.landing import text
 from ekyc_tasks.landing.columns import choose
 from ekyc_tasks.landing.containers import opened, zip_parts
+from ekyc_tasks.numbers import Texts
 
 SAMPLE_LINES = 500  # enough to tell columns apart
 FEWEST_LINES = 20
@@ -32,12 +35,46 @@ _NOT_BLANK = r"[^\s\u{200b}\u{2060}\u{feff}]"
 _DIMENSION = re.compile(rb'<dimension ref="(?:[A-Z]+\d+:)?([A-Z]+)(\d+)"')
 _SEPARATOR_HINT = re.compile(r'"?sep=(.)"? *(?:\n|$)', re.IGNORECASE)  # Excel's own first line
 
-Blocks = Iterator[pl.DataFrame]
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some lines of a file, in their order.
+
+    ``lines``: from 1, where the row starts in a text, the row of a sheet or of a Parquet file. ``texts``:
+    the cells that hold the numbers, empty where a row has no such cell. ``headers``: which of these lines
+    name the columns.
+    """
+
+    lines: npt.NDArray[np.int64]
+    texts: Texts
+    headers: npt.NDArray[np.intp]
+
+    def frame(self) -> pl.DataFrame:
+        texts = self.texts.gather(np.arange(len(self.texts)))
+        is_header = np.zeros(len(texts), dtype=np.bool_)
+        is_header[self.headers] = True
+        return pl.DataFrame(
+            {
+                "line": self.lines,
+                "text": texts,
+                "is_header": is_header,
+                "is_blank": is_blank(texts) & ~pl.Series(is_header),
+            },
+            schema=_SCHEMA,
+        )
+
+
+Blocks = Iterator[Block]
 
 
 def read_lines(path: Path, *, name: str, column: str | None = None) -> pl.DataFrame:
-    """All lines of a file at once; see `read_blocks`, which needs the memory of one block only."""
-    return pl.concat([pl.DataFrame(schema=_SCHEMA), *read_blocks(path, name=name, column=column)])
+    """All lines of a file at once; see `read_blocks`, which needs the memory of one block only.
+
+    Columns: ``line`` (Int64) and ``text`` (String) as in `Block`, ``is_header`` and ``is_blank`` (Boolean;
+    never both).
+    """
+    blocks = read_blocks(path, name=name, column=column)
+    return pl.concat([pl.DataFrame(schema=_SCHEMA), *(block.frame() for block in blocks)])
 
 
 def read_blocks(path: Path, *, name: str, column: str | None = None) -> Blocks:
@@ -45,10 +82,6 @@ def read_blocks(path: Path, *, name: str, column: str | None = None) -> Blocks:
 
     ``path`` is where the bytes are; ``name`` is what to call them, and its ending says what they are.
     ``column`` names the column of the numbers; without it, it is found by its name or by its content.
-
-    Columns: ``line`` (Int64, from 1: where the row starts in a text, the row of a sheet or of a Parquet
-    file), ``text`` (String, the cell that holds the number; null where a row has no such cell),
-    ``is_header`` and ``is_blank`` (Boolean; never both).
 
     Raises InputError when the file cannot be read, is not what its name says, or has no such column.
     """
@@ -68,6 +101,7 @@ class _Layout:
     header_lines: frozenset[int]
 
 
+_NONE = np.empty(0, dtype=np.intp)
 _BLANK = _Layout(text.NO_DELIMITER, 0, frozenset())  # as long as no line says anything
 
 
@@ -77,9 +111,15 @@ def _text_blocks(file: BinaryIO, name: str, column: str | None) -> Blocks:
     for piece in text.pieces(file, name):
         layout = layout or _layout_of(piece, line, name, column)
         form = layout or _BLANK
-        rows = text.rows(piece, line, form.delimiter)
-        yield _block(rows["line"], text.column(rows["row"], form.delimiter, form.index), form.header_lines)
-        line += rows.height if '"' not in piece else piece.count("\n")
+        if form.delimiter == text.NO_DELIMITER and '"' not in piece:
+            texts = Texts.of_lines(piece.encode())
+            lines = np.arange(line, line + len(texts))
+        else:
+            rows = text.rows(piece, line, form.delimiter)
+            texts = Texts.of(text.column(rows["row"], form.delimiter, form.index))
+            lines = rows["line"].to_numpy()
+        yield _block(lines, texts, form.header_lines)
+        line += len(lines) if '"' not in piece else piece.count("\n")
 
 
 def _layout_of(piece: str, first_line: int, name: str, column: str | None) -> _Layout | None:
@@ -123,8 +163,7 @@ def _sheet_blocks(file: BinaryIO, name: str, column: str | None) -> Blocks:
         sample = sheet.with_row_index("row", 1).filter(is_filled).head(SAMPLE_LINES)
         choice = choose([[cell or "" for cell in row[1:]] for row in sample.iter_rows()], column, name)
         header = frozenset(sample["row"].head(1 if choice.has_header else 0))
-        lines = pl.int_range(1, sheet.height + 1, eager=True)
-        yield _block(lines, sheet.to_series(choice.index), header)
+        yield _block(np.arange(1, sheet.height + 1), Texts.of(sheet.to_series(choice.index)), header)
 
 
 def _sheet(workbook: fastexcel.ExcelReader, index: int) -> pl.DataFrame:
@@ -163,7 +202,7 @@ def _parquet_blocks(file: BinaryIO, name: str, column: str | None) -> Blocks:
         line = 1
         for batch in table.iter_batches(PARQUET_ROWS, columns=[columns[choice.index]]):
             cells = _strings(batch, columns[choice.index : choice.index + 1]).to_series()
-            yield _block(pl.int_range(line, line + len(cells), eager=True), cells, frozenset())
+            yield _block(np.arange(line, line + len(cells)), Texts.of(cells), frozenset())
             line += len(cells)
     except (pa.ArrowException, pl.exceptions.PolarsError, UnicodeError):  # their texts may hold values
         raise InputError(f"{name} is no Parquet file that can be read. Write it again.") from None
@@ -186,23 +225,12 @@ def _strings(batch: pa.RecordBatch | None, columns: list[str]) -> pl.DataFrame:
     )
 
 
-def _block(lines: pl.Series, texts: pl.Series, header_lines: Collection[int]) -> pl.DataFrame:
-    frame = pl.DataFrame([lines.cast(pl.Int64).alias("line"), texts.alias("text")])
-    is_header = (
-        frame["line"].is_in(list(header_lines))
-        if header_lines
-        else pl.repeat(False, frame.height, eager=True)
-    )
-    return frame.with_columns(
-        is_header.alias("is_header"), (_is_blank(frame["text"]) & ~is_header).alias("is_blank")
-    )
+def _block(lines: npt.NDArray[np.int64], texts: Texts, header_lines: Collection[int]) -> Block:
+    return Block(lines, texts, np.flatnonzero(np.isin(lines, list(header_lines))) if header_lines else _NONE)
 
 
-def _is_blank(texts: pl.Series) -> pl.Series:
-    """Only texts that do not begin like a number are searched."""
-    doubtful = (~texts.str.starts_with("+")).fill_null(True).arg_true()
-    is_filled = texts.gather(doubtful).str.contains(_NOT_BLANK).fill_null(False)
-    return pl.repeat(False, len(texts), eager=True).scatter(doubtful, ~is_filled)
+def is_blank(texts: pl.Series) -> pl.Series:
+    return ~texts.str.contains(_NOT_BLANK).fill_null(False)
 
 
 def _is_filled(column: str) -> pl.Expr:

@@ -15,8 +15,8 @@ The rules, which `read_one` spells out for a single text:
 `normalise` gives the same answers by the million. Expressions built from the metadata of
 `phonenumbers` settle what is written plainly; only the rest goes through `read_one`.
 
-A *key* is an E.164 number without its ``+``, as an integer: `read_keys` reads most texts straight into
-keys, by tables of the same metadata, and leaves the others to `normalise`.
+A *key* is an E.164 number without its ``+``, as an integer: `read_keys` reads most texts straight from
+their bytes into keys, by tables of the same metadata, and leaves the others to `normalise`.
 """
 
 from ekyc_tasks.numbers.codes import calling_code, calling_codes, digit_counts
@@ -24,11 +24,13 @@ from ekyc_tasks.numbers.keys import NO_KEY, read_keys
 from ekyc_tasks.numbers.mass import normalise
 from ekyc_tasks.numbers.one import read_one
 from ekyc_tasks.numbers.reasons import NATIONAL
+from ekyc_tasks.numbers.texts import Texts
 from ekyc_tasks.numbers.tidy import tidied
 
 __all__ = [
     "NATIONAL",
     "NO_KEY",
+    "Texts",
     "calling_code",
     "calling_codes",
     "digit_counts",

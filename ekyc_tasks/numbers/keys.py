@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from ekyc_tasks.keys import Keys
-from ekyc_tasks.numbers.codes import POWERS
-from ekyc_tasks.numbers.mass import normalise, plain_digits
+from ekyc_tasks.numbers.codes import POWERS, digit_counts
+from ekyc_tasks.numbers.mass import PLAIN, normalise
 from ekyc_tasks.numbers.metadata import check_region
 from ekyc_tasks.numbers.one import MAX_CHARACTERS
 from ekyc_tasks.numbers.reasons import NATIONAL, NO_DIGITS
+from ekyc_tasks.numbers.texts import MOST_DIGITS, Counts, Flags, Places, Texts
 from ekyc_tasks.numbers.tidy import tidied
 from ekyc_tasks.numbers.verdicts import LOOK, MORE, POSSIBLE, PREFIX, REASONS, Verdicts, verdict_table
 
 NO_KEY = 0  # in place of a number that was rejected
 
+_WORDS = "^[ -/:-~]*$"  # in ASCII: others have digits of their own
+_NO_DIGITS = "^[^0-9]*$"
+_FLOAT = r"^ *\+?[0-9]{7,}[.,][0-9]+ *$"  # is mended or refused, not read digit by digit
+_PUNCTUATION = b" ()./-"
+_ABROAD_SIZE = 3  # 00, and a digit that is none
 
-def read_keys(text: pl.Series, *, default_region: str | None = None) -> tuple[Keys, pl.DataFrame]:
+
+def read_keys(texts: Texts | pl.Series, *, default_region: str | None = None) -> tuple[Keys, pl.DataFrame]:
     """The key of each text (`NO_KEY` when rejected), and ``index, reason`` of the rejected ones.
 
     The same numbers and reasons as `normalise`. Raises ConfigurationError when ``default_region`` is no
@@ -26,10 +32,12 @@ def read_keys(text: pl.Series, *, default_region: str | None = None) -> tuple[Ke
     """
     check_region(default_region)
     has_region = default_region is not None
-    keys, verdicts = _judged_plainly(text, has_region=has_region)
-    left = np.flatnonzero(verdicts == LOOK)
-    rest = tidied(text.gather(left))
-    keys[left], verdicts[left] = _judged_in_digits(rest, has_region=has_region)
+    texts = texts if isinstance(texts, Texts) else Texts.of(texts)
+    keys, verdicts = _judged_as_written(texts, has_region=has_region)
+    for tidy, words in ((_as_written, _WORDS), (tidied, _NO_DIGITS)):
+        left = np.flatnonzero(verdicts == LOOK)
+        rest = tidy(texts.gather(left))
+        keys[left], verdicts[left] = _judged_by_digits(rest, words, has_region=has_region)
     unsettled = np.flatnonzero(verdicts[left] == LOOK)
     readings = normalise(rest.gather(unsettled), default_region=default_region)
     found = readings["number"].str.strip_prefix("+").cast(pl.Int64).fill_null(NO_KEY)
@@ -37,7 +45,11 @@ def read_keys(text: pl.Series, *, default_region: str | None = None) -> tuple[Ke
     return keys, _reasons(verdicts, left[unsettled], readings["reason"])
 
 
-def _reasons(verdicts: Verdicts, places: npt.NDArray[np.intp], given: pl.Series) -> pl.DataFrame:
+def _as_written(text: pl.Series) -> pl.Series:
+    return text
+
+
+def _reasons(verdicts: Verdicts, places: Places, given: pl.Series) -> pl.DataFrame:
     """``index, reason`` of the rejected, by verdict or by the reasons that were given at some places."""
     judged = np.flatnonzero(verdicts > POSSIBLE)
     by_verdict = pl.DataFrame({"index": judged, "reason": pl.Series(REASONS).gather(verdicts[judged])})
@@ -45,35 +57,50 @@ def _reasons(verdicts: Verdicts, places: npt.NDArray[np.intp], given: pl.Series)
     return pl.concat([by_verdict, by_reading]).sort("index")
 
 
-def _judged_plainly(text: pl.Series, *, has_region: bool) -> tuple[Keys, Verdicts]:
+def _judged_as_written(texts: Texts, *, has_region: bool) -> tuple[Keys, Verdicts]:
     """Keys and verdicts of texts of nothing but digits, with or without a ``+``, that nobody could read
     otherwise. With a region, bare digits may be a national number."""
-    values: Keys = text.cast(pl.Int64, strict=False).fill_null(NO_KEY).to_numpy(writable=True)
-    has_plus = text.str.starts_with("+").fill_null(False).to_numpy()
-    digits = text.str.len_bytes().fill_null(0).to_numpy().astype(np.int64) - has_plus
-    np.clip(digits, PREFIX, len(POWERS) - 1, out=digits)
-    # As many digits as bytes: no sign, no space, no zero in front is hidden in the integer.
-    starts = values // POWERS[digits - PREFIX]
-    starts *= (starts >= POWERS[PREFIX - 1]) & (starts < POWERS[PREFIX])
+    keys = np.empty(len(texts), dtype=np.int64)
+    verdicts = np.empty(len(texts), dtype=np.uint8)
+    for place, part in texts.parts():
+        has_plus = part.have_plus()
+        digits = part.sizes - has_plus
+        values, is_number = part.values(digits)
+        digits *= is_number
+        verdicts[place] = _verdicts(values, digits, digits, has_plus, has_region=has_region)
+        keys[place] = values * (verdicts[place] == POSSIBLE)
+    return keys, verdicts
+
+
+def _verdicts(values: Keys, shown: Counts, digits: Counts, has_plus: Flags, *, has_region: bool) -> Verdicts:
+    """Verdicts of numbers of so many ``digits``, of which ``values`` are those that are ``shown``."""
+    starts = values // POWERS[np.maximum(shown, PREFIX) - PREFIX]
+    starts *= (starts >= POWERS[PREFIX - 1]) & (shown > 0)  # no zero in front, and digits enough
     places = (has_plus * POWERS[PREFIX] + starts) * (MORE + 1) + np.minimum(digits, MORE)
     verdicts: Verdicts = verdict_table()[places]
-    if has_region:
-        verdicts *= has_plus
-    values *= verdicts == POSSIBLE
-    return values, verdicts
+    return verdicts * has_plus if has_region else verdicts
 
 
-def _judged_in_digits(tidy: pl.Series, *, has_region: bool) -> tuple[Keys, Verdicts]:
-    """The same for tidied texts, by the digits in them."""
-    written = tidy.to_frame("text").select(
-        digits=plain_digits(pl.col("text")).str.replace(r"^\+?00([1-9])", "+${1}"),
-        has_digits=pl.col("text").str.contains("[0-9]").fill_null(False),
+def _judged_by_digits(text: pl.Series, words: str, *, has_region: bool) -> tuple[Keys, Verdicts]:
+    """The same by the digits in texts that have punctuation besides; ``words`` matches what holds none."""
+    written = pl.col("text").fill_null("")
+    found = text.to_frame("text").select(
+        is_plain=written.str.contains(PLAIN) & ~written.str.contains(_FLOAT),
+        is_short=written.str.len_bytes() < MAX_CHARACTERS,
+        has_none=written.str.contains(words),
     )
-    is_too_long = (tidy.str.len_bytes() > MAX_CHARACTERS).fill_null(False)
-    digits = written["digits"].set(is_too_long, None).str.slice(0, len(POWERS) - 1)
-    keys, verdicts = _judged_plainly(digits, has_region=has_region)
+    is_plain, is_short, has_none = (column.to_numpy() for column in found)
+    texts = Texts.of(text).without(_PUNCTUATION)
+    has_plus = texts.have_plus()
+    texts = texts.behind(has_plus)
+    first, _ = texts.shortened(_ABROAD_SIZE).values(np.minimum(texts.sizes, _ABROAD_SIZE))
+    is_dialled_abroad = (first > 0) & (first < POWERS[1]) & (texts.sizes >= _ABROAD_SIZE)
+    texts = texts.behind(2 * is_dialled_abroad)
+    has_plus |= is_dialled_abroad
+    shown = np.minimum(texts.sizes, MOST_DIGITS) * (is_plain & is_short)
+    values, _ = texts.shortened(shown).values(shown)
+    verdicts = _verdicts(values, shown, texts.sizes, has_plus, has_region=has_region)
     if not has_region:
-        is_national = digits.str.starts_with("0").fill_null(False)
-        verdicts[is_national.to_numpy()] = REASONS.index(NATIONAL)
-    verdicts[~written["has_digits"].to_numpy()] = REASONS.index(NO_DIGITS)
-    return keys, verdicts
+        verdicts[(digit_counts(values) < shown) & ~has_plus] = REASONS.index(NATIONAL)
+    verdicts[has_none] = REASONS.index(NO_DIGITS)
+    return values * (verdicts == POSSIBLE), verdicts

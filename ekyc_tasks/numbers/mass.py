@@ -21,7 +21,8 @@ from ekyc_tasks.numbers.tidy import tidied
 
 BLOCK_ROWS = 1_000_000  # bounds what the expressions hold besides the result
 
-_PLAIN = r"^[ (]*\+?[ (]*[0-9][0-9 ()./\-]*$"
+_SCHEMA = {"number": pl.String, "reason": pl.String}
+PLAIN = r"^[ (]*\+?[ (]*[0-9][0-9 ()./\-]*$"
 _E164 = rf"^\+[1-9][0-9]{{2,{MAX_DIGITS - 1}}}$"
 
 
@@ -35,8 +36,9 @@ def normalise(text: pl.Series, *, default_region: str | None = None) -> pl.DataF
     """
     check_region(default_region)
     texts = text.cast(pl.String)
-    starts = range(0, max(1, len(texts)), BLOCK_ROWS)
-    return pl.concat([_normalise_block(texts.slice(start, BLOCK_ROWS), default_region) for start in starts])
+    starts = range(0, len(texts), BLOCK_ROWS)
+    blocks = [_normalise_block(texts.slice(start, BLOCK_ROWS), default_region) for start in starts]
+    return pl.concat([pl.DataFrame(schema=_SCHEMA), *blocks])
 
 
 @cache
@@ -77,7 +79,7 @@ def _if_possible(e164: pl.Expr, *, with_local: bool) -> pl.Expr:
 def _plainly_written(text: pl.Series, default_region: str | None) -> pl.Series:
     """What `read_one` makes of tidied texts of digits and punctuation; null where it has to look itself."""
     # One select after the other: polars would evaluate a nested expression once for every mention.
-    digits = text.to_frame("text").select(digits=plain_digits(pl.col("text")))
+    digits = text.to_frame("text").select(digits=_digits(pl.col("text")))
     written = digits.select(
         pl.col("digits"),
         international=pl.col("digits").str.replace(r"^\+?00([1-9])", "+${1}"),
@@ -96,8 +98,8 @@ def _plainly_written(text: pl.Series, default_region: str | None) -> pl.Series:
     return read.select(pl.coalesce("international", national, abroad)).to_series()
 
 
-def plain_digits(text: pl.Expr) -> pl.Expr:
-    is_plain = text.str.contains(_PLAIN) & ~text.str.contains(BROKEN_FLOAT)
+def _digits(text: pl.Expr) -> pl.Expr:
+    is_plain = text.str.contains(PLAIN) & ~text.str.contains(BROKEN_FLOAT)
     return pl.when(is_plain).then(text.str.replace_all(PUNCTUATION, ""))
 
 
@@ -166,5 +168,4 @@ def _read_each(text: pl.Series, default_region: str | None) -> pl.DataFrame:
     """`read_one` for each text, once for those that repeat: junk does."""
     texts = text.fill_null("").to_list()
     readings = {each: read_one(each, default_region) for each in set(texts)}
-    schema = {"number": pl.String, "reason": pl.String}
-    return pl.DataFrame([readings[each] for each in texts], schema=schema, orient="row")
+    return pl.DataFrame([readings[each] for each in texts], schema=_SCHEMA, orient="row")

@@ -24,9 +24,9 @@ from ekyc_tasks.landing import read_blocks
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger
 from ekyc_tasks.ledger.plans import BLOCKING
 from ekyc_tasks.models import BatchState
-from ekyc_tasks.numbers import NO_KEY, calling_code, read_keys
+from ekyc_tasks.numbers import NO_KEY, calling_code
 from ekyc_tasks.sent import keys_of_batch
-from ekyc_tasks.steps.taking import Reading, cells_of, counted, keys_of_list
+from ekyc_tasks.steps.taking import Reading, counted, keys_of_block, keys_of_list
 from ekyc_tasks.task_types import task_type as task_type_named
 
 ANSWERED, UNDETERMINED, MISSING = "answered", "undetermined", "missing"
@@ -106,12 +106,11 @@ def _keys_and_lines(
     keys = counted(file, path, reading=reading).keys
     lines = np.zeros(len(keys), dtype=np.int64)
     for block in read_blocks(path, name=file.name, column=reading.number_column):
-        cells = cells_of(block)
-        found, _ = read_keys(cells["text"], default_region=reading.default_region)
+        found, _ = keys_of_block(block, reading=reading)
         is_number = found != NO_KEY
         places = np.searchsorted(keys, found[is_number])[::-1]  # of repeats the first is written last
         is_new = lines[places] == 0
-        lines[places[is_new]] = cells["line"].to_numpy()[is_number][::-1][is_new]
+        lines[places[is_new]] = block.lines[is_number][::-1][is_new]
     return keys, lines
 
 

@@ -15,8 +15,8 @@ import polars as pl
 
 from ekyc_tasks.dataset import ParquetFile
 from ekyc_tasks.errors import InputError
-from ekyc_tasks.keys import KeyBuffer, Keys, distinct
-from ekyc_tasks.landing import Arrival, read_blocks, read_lines
+from ekyc_tasks.keys import KeyBuffer, Keys
+from ekyc_tasks.landing import Arrival, Block, is_blank, read_blocks
 from ekyc_tasks.ledger import LandedFile
 from ekyc_tasks.numbers import NATIONAL, NO_KEY, read_keys
 
@@ -64,22 +64,21 @@ def counted(
     reasons: Counter[str] = Counter()
     with _rejects_file(rejects) as rejected_file:
         for block in _ahead(read_blocks(path, name=file.name, column=reading.number_column)):
-            cells = cells_of(block)
-            keys, rejected = read_keys(cells["text"], default_region=reading.default_region)
-            tally["lines"] += block.height
-            tally["blank"] += int(block["is_blank"].sum())
-            tally["header"] += int(block["is_header"].sum())
-            tally["numbers"] += len(keys) - rejected.height
-            buffer.add(keys if rejected.is_empty() else keys[keys != NO_KEY])
+            keys, rejected = keys_of_block(block, reading=reading)
+            keys = keys[keys != NO_KEY]
+            tally["lines"] += len(block.lines)
+            tally["header"] += len(block.headers)
+            tally["numbers"] += len(keys)
+            buffer.add(keys)
             reasons.update(dict(rejected["reason"].value_counts().iter_rows()))
-            if rejected_file is not None and not rejected.is_empty():
-                rejected_file.add(_rejected_lines(cells, rejected))
+            if rejected_file is not None:
+                rejected_file.add(rejected)
     _refuse_nationals(file.name, tally["numbers"], reasons)
     found = buffer.sorted()
     counted_file = replace(
         file,
         lines=tally["lines"],
-        blank=tally["blank"],
+        blank=tally["lines"] - tally["header"] - tally["numbers"] - reasons.total(),
         header=tally["header"],
         rejected=reasons.total(),
         duplicate=tally["numbers"] - len(found),
@@ -87,7 +86,7 @@ def counted(
     return Taken(counted_file, found, reasons, arrival)
 
 
-def _ahead(blocks: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def _ahead(blocks: Iterator[Block]) -> Iterator[Block]:
     """The next block is read while somebody works on this one."""
     with ThreadPoolExecutor(1) as reader:
         following = reader.submit(next, blocks, None)
@@ -100,26 +99,30 @@ def keys_of_list(path: Path, *, reading: Reading) -> Keys:
     """The numbers of a list of ours, such as do-not-send; a line that is none would let somebody through."""
     if not path.exists():
         return np.empty(0, dtype=np.int64)
-    cells = cells_of(read_lines(path, name=path.name))
-    keys, rejected = read_keys(cells["text"], default_region=reading.default_region)
-    unclear = _rejected_lines(cells, rejected).filter(~pl.col("raw").str.starts_with("#"))
+    buffer = KeyBuffer()
+    unclear = pl.DataFrame(schema=_REJECTED)
+    for block in read_blocks(path, name=path.name):
+        keys, rejected = keys_of_block(block, reading=reading)
+        buffer.add(keys[keys != NO_KEY])
+        unclear.extend(rejected.filter(~pl.col("raw").str.starts_with("#")))
     if not unclear.is_empty():
         raise InputError(
             f"Nothing was planned: line {unclear['line'][0]} of {path} is no number; correct it "
             "(with its calling code), or put a # before it."
         )
-    return distinct(keys[keys != NO_KEY])
+    return buffer.sorted()
 
 
-def cells_of(block: pl.DataFrame) -> pl.DataFrame:
-    """The lines that should hold a number."""
-    is_none = block["is_blank"] | block["is_header"]
-    return block.filter(~is_none) if is_none.any() else block
-
-
-def _rejected_lines(cells: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:
-    lines = cells[rejected["index"]]
-    return pl.DataFrame({"line": lines["line"], "reason": rejected["reason"], "raw": lines["text"]})
+def keys_of_block(block: Block, *, reading: Reading) -> tuple[Keys, pl.DataFrame]:
+    """The key of each line (`NO_KEY` where there is none), and ``line, reason, raw`` of those that should
+    have one: headers and blank lines need none."""
+    keys, rejected = read_keys(block.texts, default_region=reading.default_region)
+    keys[block.headers] = NO_KEY
+    places = rejected["index"].to_numpy()
+    raw = block.texts.gather(places)
+    needs_none = is_blank(raw) | pl.Series(np.isin(places, block.headers))
+    lines = {"line": block.lines[places], "reason": rejected["reason"], "raw": raw}
+    return keys, pl.DataFrame(lines, schema=_REJECTED).filter(~needs_none)
 
 
 def _rejects_file(path: Path | None) -> AbstractContextManager[ParquetFile | None]:

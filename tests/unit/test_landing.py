@@ -345,8 +345,8 @@ def test_blocks_are_read_one_at_a_time(tmp_path, monkeypatch):
     (tmp_path / "copy").write_text(f"{A}\n" * 1_000)
     blocks = list(read_blocks(tmp_path / "copy", name="a.txt"))
     assert len(blocks) > 5
-    assert max(block.height for block in blocks) < 200
-    assert pl.concat(blocks)["line"].to_list() == list(range(1, 1_001))
+    assert max(len(block.lines) for block in blocks) < 200
+    assert pl.concat([block.frame() for block in blocks])["line"].to_list() == list(range(1, 1_001))
 
 
 def test_the_first_rows_decide_for_all(tmp_path, monkeypatch):

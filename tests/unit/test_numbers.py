@@ -11,7 +11,17 @@ import pytest
 from phonenumbers import PhoneNumberFormat
 
 from ekyc_tasks.errors import ConfigurationError
-from ekyc_tasks.numbers import calling_codes, digit_counts, mass, normalise, read_one, reasons, tidied
+from ekyc_tasks.numbers import (
+    Texts,
+    calling_codes,
+    digit_counts,
+    mass,
+    normalise,
+    read_keys,
+    read_one,
+    reasons,
+    tidied,
+)
 
 MADE_FOR_THE_DOCUMENTATION = "+41798284651"
 
@@ -248,6 +258,50 @@ def test_expressions_agree_with_the_rules(region):
     expected = [read_one(text, region) for text in tidied(lines)]
     assert normalise(lines, default_region=region).rows() == expected
     assert 0.3 < sum(number is not None for number, _ in expected) / len(lines) < 0.95
+
+
+def odd_line(chance: random.Random) -> str:
+    """Digits of any length behind any beginning, and signs at random."""
+    digits = "".join(chance.choices("0123456789", k=chance.randrange(40)))
+    begin = chance.choice(("", "", "+", "00", "+00", "000", "0", " ", "( ", "-", "9" * 250))
+    end = chance.choice(("", "", "", ".0", ".00", ".5", " ", ",0", " 12", " " * 240))
+    noise = "".join(chance.choices("+0123456789 ().-/\t\x7fxn'\"a,٤＋é", k=chance.randrange(26)))
+    return chance.choice((f"{begin}{digits}{end}", noise))
+
+
+@pytest.mark.parametrize("region", [None, "CH", "US"])
+def test_keys_are_the_numbers_and_their_reasons_the_same(region):
+    chance = seeded(f"keys {region}")
+    count = 3_000 if region is None else 500
+    lines = [line(chance) for line in (mixed_line, odd_line, odd_line) for _ in range(count)]
+    expected = normalise(pl.Series(lines), default_region=region)
+    for texts in (pl.Series(lines), Texts.of_lines("".join(f"{line}\n" for line in lines).encode())):
+        keys, rejected = read_keys(texts, default_region=region)
+        assert [f"+{key}" if key else None for key in keys.tolist()] == expected["number"].to_list()
+        reasons_given = (
+            expected.with_row_index().drop_nulls("reason").select(pl.col("index").cast(pl.Int64), "reason")
+        )
+        assert rejected.equals(reasons_given)
+
+
+def test_digits_too_many_for_a_number_are_not_cut():
+    texts = ["00632225558559668", "0863222555855966863", "+4179828465112345678", "1" * 30, "00" + "1" * 30]
+    keys, rejected = read_keys(pl.Series(texts))
+    assert keys.tolist() == [632225558559668, 0, 0, 0, 0]
+    assert rejected["reason"].to_list() == [reasons.NATIONAL, *[reasons.TOO_LONG] * 3]
+
+
+def test_texts_are_cut_out_where_somebody_asks():
+    texts = Texts.of_lines("+41\n\n é \nlast\n".encode())
+    assert texts.gather(np.array([0, 1, 2, 3])).to_list() == ["+41", "", " é ", "last"]
+    assert texts.gather(np.array([], dtype=np.int64)).to_list() == []
+    assert Texts.of(pl.Series(["a b", None, "", "c"])).without(b" ").gather(np.arange(4)).to_list() == [
+        "ab",
+        "",
+        "",
+        "c",
+    ]
+    assert len(Texts.of_lines(b"")) == 0
 
 
 def digits_after_plus(count: int) -> list[str]:
