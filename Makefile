@@ -15,7 +15,7 @@ demo: .venv/synced
 	@$(BIN)/ekyc demo
 
 test: .venv/synced
-	@$(BIN)/pytest --numprocesses auto --dist loadgroup --cov --cov-report=term:skip-covered $(TESTS)
+	@$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder --cov --cov-report=term:skip-covered $(TESTS)
 
 # Hundreds of crashes and faults, figures at the end; SEED=2 draws other lots, PARTS names some files only.
 PARTS ?= tests/torture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from flow.conftest import desk, options, server  # noqa: F401 - fixtures
 from torture.figures import Part
 from torture.fixtures import FIGURES, crew, figures, undisturbed  # noqa: F401 - fixtures
 

@@ -99,7 +99,7 @@ class Deployed:
         plan = self.desk.data / "defect-at"
         if defect is not None:
             plan.write_text(json.dumps(dict(zip(("module", "name", "kind", "words"), defect, strict=True))))
-        inside = {"PYTHONPATH": str(ROOT / "tests/flow/inside"), "LEAKS_FOLDER": str(self.desk.data)}
+        inside = {"PYTHONPATH": str(ROOT / "tests/torture/defective"), "LEAKS_FOLDER": str(self.desk.data)}
         with (self.desk.data / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 [BIN / "prefect", "worker", "start", "--pool", "ekyc"],
