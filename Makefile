@@ -14,6 +14,7 @@ sync = echo "Installing what uv.lock names ..." && { $(1) sync --frozen --inexac
 demo: .venv/synced
 	@$(BIN)/ekyc demo
 
+# A process a core, each with a Prefect server of its own; loadgroup hands out tests one by one, the longest first.
 test: .venv/synced
 	@$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder --cov --cov-report=term:skip-covered $(TESTS)
 

@@ -1,4 +1,4 @@
-"""What every tier shares: ledgers in both databases, and who runs what where tests run side by side."""
+"""What every tier shares: ledgers in both databases, and names of tests that do not change."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ import pytest
 from postgres import TEMPLATE, Postgres, Unavailable, running
 
 from ekyc_tasks.ledger import open_ledger
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` has a process a core: a file stays in one, and so do all that share the Prefect server."""
-    for item in items:
-        group = "prefect" if item.get_closest_marker("flow") else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -10,7 +10,7 @@ from torture.fixtures import FIGURES, crew, figures, undisturbed  # noqa: F401 -
 
 
 def pytest_sessionfinish(session):
-    """Files run side by side, each in a process of xdist's: what it measured goes to the one that prints."""
+    """Tests run side by side in processes of xdist's: what they measured goes to the one that prints."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["figures"] = [asdict(part) for part in FIGURES.parts]
 

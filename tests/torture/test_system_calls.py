@@ -6,7 +6,7 @@ import pytest
 from torture.strace import CALLS, counting, going_wrong, has_happened, is_usable, most
 
 # More of those that publish something; of the writes a spread.
-TRIALS = {("write", "ENOSPC"): 24, ("write", "SIGKILL"): 16, ("fsync", "EIO"): 24, ("fsync", "SIGKILL"): 16}
+TRIALS = {("write", "ENOSPC"): 40, ("write", "SIGKILL"): 30, ("fsync", "EIO"): 24, ("fsync", "SIGKILL"): 16}
 TRIALS |= {("rename", fault): 12 for fault in ("ENOSPC", "EIO", "SIGKILL")}
 
 
