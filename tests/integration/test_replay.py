@@ -117,7 +117,7 @@ def test_the_same_code_gives_the_same_bytes_and_one_event_more(keep):
 def test_other_code_replaces_the_file_at_the_same_path_and_the_counts(keep, monkeypatch):
     keep.loaded("b1", {"all.csv": DOCUMENTED})
     before = keep.files()
-    monkeypatch.setattr(values, "_NOT_DETERMINED", ("", "30-35"))  # as after an upgrade
+    monkeypatch.setattr(values, "NOT_DETERMINED", ("", "30-35"))  # as after an upgrade
     code, document = released(keep).replayed("--all")
     assert (code, document["replayed"][0]["has_changed"]) == (0, True)
     assert list(keep.files()) == list(before)
