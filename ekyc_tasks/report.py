@@ -168,9 +168,11 @@ def _why_failed(ledger: Ledger, batch: Batch) -> str:
 def _done(counted: Funnel) -> str:
     if not counted.files and not counted.batches:
         return "Nothing has landed, and nothing is unfinished."
+    # What an earlier run has planned has no lines of this one.
+    bought = f"; {counted.to_send:,} of {counted.lines:,} lines bought" if counted.lines else ""
     return (
         f"{counted.accepted:,} rows accepted, {counted.quarantined:,} quarantined, "
-        f"{counted.missing:,} numbers missing; {counted.to_send:,} of {counted.lines:,} lines bought."
+        f"{counted.missing:,} numbers missing{bought}."
     )
 
 
