@@ -70,7 +70,7 @@ def arrow_schema(schema: pl.Schema, few_values: Collection[str]) -> pa.Schema:
 def _written_as(kind: pa.DataType, *, has_few_values: bool) -> pa.DataType:
     if not pa.types.is_large_string(kind):
         return kind
-    return pa.dictionary(pa.int32(), pa.string()) if has_few_values else pa.string()
+    return pa.dictionary(pa.int32(), pa.string()) if has_few_values else pa.string_view()
 
 
 class ParquetFile:
@@ -128,27 +128,29 @@ class ParquetFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._file:
+        with self._file, self._writer:
             if kind is None and self._waiting_rows:
                 self._write(self._waiting_rows)
-            self._writer.close()
 
 
 def _array(series: pl.Series) -> pa.Array:
-    """In Arrow, with texts as plain strings; a Categorical keeps its codes and is not copied."""
+    """In Arrow, with texts as views, which need no copy; a Categorical keeps its codes and is not copied."""
     if isinstance(series.dtype, pl.Categorical):
         places = series.to_physical().rechunk().to_arrow().view(pa.int32())
         words = _array(pl.Series(list(series.dtype.categories), dtype=pl.String))  # pa.array imports pandas
-        return pa.DictionaryArray.from_arrays(places, words, safe=False)  # safe: every place is looked at
-    # a copy: views would keep the whole block of a few rows in memory
-    array = series.to_arrow(compat_level=pl.CompatLevel.oldest())
-    return array.cast(pa.string()) if pa.types.is_large_string(array.type) else array
+        plain = words.cast(pa.string())
+        return pa.DictionaryArray.from_arrays(places, plain, safe=False)  # safe: every place is looked at
+    return series.to_arrow(compat_level=pl.CompatLevel.newest())
 
 
 def _column(chunks: list[pa.Array], kind: pa.DataType) -> pa.ChunkedArray:
     if pa.types.is_dictionary(kind):
         return pa.chunked_array([_with_one_dictionary(chunks, kind)])
-    return pa.chunked_array([chunk.cast(kind) for chunk in chunks])
+    return pa.chunked_array([_plain(chunk).cast(kind) for chunk in chunks])
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
 def _with_one_dictionary(chunks: list[pa.Array], kind: pa.DataType) -> pa.Array:

@@ -45,11 +45,9 @@ NUMBERS_CHUNK = 4 << 20
 SHORTEST_LINE = 7  # bytes: six digits and a newline
 DEFAULT_LIMITS = ArchiveLimits()
 
-_REASONS = {
-    RowFate.UNREADABLE: "number cannot be read",
-    RowFate.UNEXPECTED: "number was not sent",
-    RowFate.DUPLICATE: "number was answered before",
-}
+_REASONS = pl.Series(  # by `RowFate`
+    [None, "number cannot be read", "number was not sent", "number was answered before"]
+)
 
 
 def load_archive(
@@ -244,12 +242,9 @@ class _Stream:
 
 
 def _rejected(block: Block, fates: Codes, layout: Layout) -> pl.DataFrame:
-    parts = [ragged_apart(block.ragged)]
-    for fate, reason in _REASONS.items():
-        is_meant = fates == fate
-        if is_meant.any():
-            parts.append(set_apart(block.frame, block.lines, is_meant, layout, reason=reason))
-    return pl.concat(parts)
+    places = np.flatnonzero(fates != RowFate.ACCEPTED)
+    rejected = set_apart(block.frame, block.lines, places, layout, reason=_REASONS.gather(fates[places]))
+    return pl.concat([ragged_apart(block.ragged), rejected]) if block.ragged else rejected
 
 
 def _load(source: _Source, submitted: Int64Array, batch: _Batch) -> LoadReport:

@@ -8,13 +8,12 @@ first row means, `numbers` and `values` read cells, `rows` puts them together bl
 from ekyc_tasks.normalize.drift import layout_drift, value_drift
 from ekyc_tasks.normalize.layouts import Layout, layout_of, row_keys, worth
 from ekyc_tasks.normalize.numbers import UNREADABLE, number_keys
-from ekyc_tasks.normalize.quarantine import ISSUES, Flags, ragged_apart, set_apart
+from ekyc_tasks.normalize.quarantine import ISSUES, ragged_apart, set_apart
 from ekyc_tasks.normalize.rows import Normalized, Normalizer, Stamp
 
 __all__ = [
     "ISSUES",
     "UNREADABLE",
-    "Flags",
     "Layout",
     "Normalized",
     "Normalizer",

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from ekyc_tasks.archive import Int64Array
 from ekyc_tasks.normalize.layouts import Layout
-
-Flags = npt.NDArray[np.bool_]
 
 ISSUES = pl.Schema({"line": pl.Int64, "reason": pl.String, "column": pl.String, "raw": pl.String})
 
@@ -19,18 +15,21 @@ ISSUES = pl.Schema({"line": pl.Int64, "reason": pl.String, "column": pl.String, 
 def set_apart(
     frame: pl.DataFrame,
     lines: Int64Array,
-    is_meant: Flags,
+    places: Int64Array,
     layout: Layout,
     *,
-    reason: str,
+    reason: str | pl.Series,
     column: str | None = None,
 ) -> pl.DataFrame:
-    """Rows for the quarantine, as `ISSUES`: ``raw`` is JSON of the row's own cells by the header's names."""
+    """Rows for the quarantine, as `ISSUES`: ``raw`` is JSON of the row's own cells by the header's names.
+
+    ``reason`` is that of all of them, or one for each.
+    """
     texts = zip(frame.columns, layout.names, strict=True)
     cells = pl.struct(pl.col(old).cast(pl.String).fill_null("").alias(new) for old, new in texts)
-    return frame.filter(is_meant).select(
-        pl.Series("line", lines[is_meant], dtype=pl.Int64),
-        pl.lit(reason).alias("reason"),
+    return frame[places].select(
+        pl.Series("line", lines[places], dtype=pl.Int64),
+        (pl.lit(reason) if isinstance(reason, str) else reason).alias("reason"),
         pl.lit(column, pl.String).alias("column"),
         cells.struct.json_encode().alias("raw"),
     )

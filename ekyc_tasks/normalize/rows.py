@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ from ekyc_tasks.archive import Int64Array
 from ekyc_tasks.normalize.layouts import Extra, Layout
 from ekyc_tasks.normalize.numbers import e164
 from ekyc_tasks.normalize.quarantine import ISSUES, set_apart
-from ekyc_tasks.normalize.values import IS_BAD, FieldReader
+from ekyc_tasks.normalize.values import FieldReader, Reading
 from ekyc_tasks.numbers import calling_codes, digit_counts
 from ekyc_tasks.task_types import base
 from ekyc_tasks.task_types.base import Field, TaskType
@@ -47,10 +47,12 @@ class Normalizer:
         self.bad_cells: Counter[str] = Counter()
         self._readers = {each.name: FieldReader(each, task_type.rules(each)) for each in task_type.fields}
         moment = pl.Series([stamp.checked_at.astimezone(UTC)], dtype=pl.Datetime("us", "UTC"))
-        self._stamp = (
-            moment.alias(base.CHECKED_AT),
-            _word(base.BATCH_ID, stamp.batch_id),
-            _word(base.TASK_ID, stamp.task_id),
+        self._stamps = pl.DataFrame(
+            [
+                moment.alias(base.CHECKED_AT),
+                _word(base.BATCH_ID, stamp.batch_id),
+                _word(base.TASK_ID, stamp.task_id),
+            ]
         )
 
     def read(self, frame: pl.DataFrame, lines: Int64Array, keys: Int64Array, layout: Layout) -> Normalized:
@@ -59,21 +61,28 @@ class Normalizer:
         columns = [
             e164(frame.to_series(layout.numbers[0]), keys, digits),
             calling_codes(keys, digits).alias("calling_code"),
-            *(each.new_from_index(0, frame.height) for each in self._stamp),
+            *self._stamped(frame.height),
         ]
-        bad: dict[str, pl.Series] = {}
+        bad: dict[str, Int64Array] = {}
         for each in self.task_type.fields:
-            values = self._values(each, frame, layout)
-            bad[each.name] = values.drop_in_place(IS_BAD)
-            columns += values.get_columns()
+            reading = self._reading(each, frame, layout)
+            bad[each.name] = reading.bad
+            columns += reading.values.get_columns()
         rows = pl.DataFrame(columns).with_columns(_extra(frame, layout)).select(self.task_type.columns)
         return Normalized(rows, self._issues(bad, frame, lines, layout))
+
+    def _stamped(self, rows: int) -> Sequence[pl.Series]:
+        """The stamp for so many rows; the longest so far is kept, for a part of it costs nothing."""
+        if rows > self._stamps.height:
+            stamps = [each.new_from_index(0, rows) for each in self._stamps]
+            self._stamps = pl.DataFrame(stamps)
+        return self._stamps.head(rows).get_columns()
 
     def new_words(self) -> dict[str, set[str]]:
         """Values of open vocabularies that nobody has seen before, by the provider's column."""
         return {name: reader.new_words for name, reader in self._readers.items() if reader.new_words}
 
-    def _values(self, each: Field, frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    def _reading(self, each: Field, frame: pl.DataFrame, layout: Layout) -> Reading:
         position = layout.fields.get(each.name)
         if position is not None:
             return self._readers[each.name].read(frame.to_series(position))
@@ -82,14 +91,14 @@ class Normalizer:
         return self._readers[each.name].read(_word("text", text).new_from_index(0, frame.height))
 
     def _issues(
-        self, bad: Mapping[str, pl.Series], frame: pl.DataFrame, lines: Int64Array, layout: Layout
+        self, bad: Mapping[str, Int64Array], frame: pl.DataFrame, lines: Int64Array, layout: Layout
     ) -> pl.DataFrame:
         found = [pl.DataFrame(schema=ISSUES)]
-        for name, is_bad in bad.items():
-            if is_bad.any():
-                self.bad_cells[name] += int(is_bad.sum())
+        for name, places in bad.items():
+            if len(places):
+                self.bad_cells[name] += len(places)
                 reason = f"not {self._readers[name].field.expects}"
-                found.append(set_apart(frame, lines, is_bad.to_numpy(), layout, reason=reason, column=name))
+                found.append(set_apart(frame, lines, places, layout, reason=reason, column=name))
         return pl.concat(found)
 
 

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import polars as pl
 
+from ekyc_tasks.archive import Int64Array
 from ekyc_tasks.task_types.base import NOT_DETERMINED, Field, as_it_is
 
-IS_BAD = "__is_bad"
 MAX_REMEMBERED = 10_000
 
-_UNKNOWN = 2**32 - 1
+_IS_BAD = "__is_bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """``values`` are the dataset columns of a field; ``bad`` are the rows whose text breaks the contract."""
+
+    values: pl.DataFrame
+    bad: Int64Array
+
+    @classmethod
+    def of(cls, read: pl.DataFrame) -> Reading:
+        return cls(read.drop(_IS_BAD), _true_at(read.get_column(_IS_BAD)))
 
 
 class FieldReader:
@@ -22,8 +36,6 @@ class FieldReader:
     are Categorical too, with categories in the order in which their first rows were read.
     """
 
-    _values: pl.DataFrame  # by place: what the text there is read as
-
     def __init__(self, each: Field, rules: Sequence[pl.Expr]) -> None:
         self.field = each
         self.new_words: set[str] = set()
@@ -31,17 +43,13 @@ class FieldReader:
         self._is_plain = self._tells_by_rules_alone()
         self._forget()
 
-    def read(self, text: pl.Series) -> pl.DataFrame:
-        """The dataset columns of this field, and `IS_BAD`: whether a text breaks the contract."""
+    def read(self, text: pl.Series) -> Reading:
+        """The dataset columns of this field, and where a text breaks the contract."""
         if isinstance(text.dtype, pl.Categorical):
-            places = self._places(text)
-            if self._values.width == 0:  # nothing but empty cells so far
-                self._values = self._encoded(self._read(pl.Series("text", [], dtype=pl.String)))
-            values = self._values.select(pl.all().gather(places))
-            return values.with_columns(pl.col(IS_BAD).fill_null(False))
-        values = self._read_others(text) if self._is_plain else self._read(text)
-        self._watch(values)
-        return values
+            return self._read_by_code(text)
+        reading = self._read_others(text) if self._is_plain else Reading.of(self._read(text))
+        self._watch(reading.values)
+        return reading
 
     def _tells_by_rules_alone(self) -> bool:
         """Whether a text that keeps the rules is a value as it came, such as a link."""
@@ -53,54 +61,75 @@ class FieldReader:
         (into,) = self.field.into
         return text.alias(into).to_frame().select(pl.all_horizontal(*self._rules)).to_series()
 
-    def _read_others(self, text: pl.Series) -> pl.DataFrame:
+    def _read_others(self, text: pl.Series) -> Reading:
         """Leaves the texts that keep the rules as they came, which most do, and reads the others."""
-        others = (~self._keeps_rules(text)).fill_null(False)
-        values = self._read(text.filter(others))
+        others = _true_at(~self._keeps_rules(text))
+        read = Reading.of(self._read(text.gather(others)))
         (into,) = self.field.into
-        places = others.arg_true()
-        kept = text.alias(into).scatter(places, values.get_column(into))
-        is_bad = pl.repeat(False, len(text), eager=True).scatter(places, values.get_column(IS_BAD))
-        return pl.DataFrame([kept, is_bad.alias(IS_BAD)])
+        kept = text.alias(into).scatter(others, read.values.get_column(into))
+        return Reading(kept.to_frame(), others[read.bad])
+
+    # --- by code: which text has which values -------------------------------------------------------------
+
+    _values: pl.DataFrame  # of each text that was read, in the order of their first rows
+    _place_of: dict[str, int]  # in them
+    _read_as: pl.DataType | None  # of the table whose codes these are:
+    _places_of_codes: pl.Series  # null where a text was not read yet
+    _values_of_codes: pl.DataFrame
+    _are_bad_codes: pl.Series
+    _first_unread: int
 
     def _forget(self) -> None:
         self._words = pl.Categorical(pl.Categories.random())
-        self._values = pl.DataFrame()
-        self._place_of: dict[str, int] = {}
-        self._read_as: pl.DataType | None = None
+        self._values = self._encoded(self._read(pl.Series("text", [], dtype=pl.String)))
+        self._place_of = {}
+        self._read_as = None
 
-    def _places(self, text: pl.Series) -> pl.Series:
-        """Where in ``_values`` each text has its values; null for an empty cell, which has none."""
+    def _read_by_code(self, text: pl.Series) -> Reading:
         if len(self._place_of) > MAX_REMEMBERED:
             self._forget()
         if text.dtype != self._read_as:  # another table, which has codes of its own
             self._read_as = text.dtype
-            self._places_of_codes = pl.Series([], dtype=pl.UInt32)
+            self._place_codes(pl.Series([], dtype=pl.UInt32))
         codes = text.to_physical()
-        self._make_room(codes)
-        places = self._places_of_codes.gather(codes)
-        if places.max() == _UNKNOWN:
-            self._learn(text, codes, (places == _UNKNOWN).arg_true())
-            places = self._places_of_codes.gather(codes)
-        return places
+        self._learn(text, codes)
+        values = self._values_of_codes.select(pl.all().gather(codes))
+        has_bad = self._are_bad_codes.any()
+        bad = _true_at(self._are_bad_codes.gather(codes)) if has_bad else np.empty(0, dtype=np.int64)
+        return Reading(values, bad)
 
-    def _make_room(self, codes: pl.Series) -> None:
+    def _place_codes(self, places: pl.Series) -> None:
+        self._places_of_codes = places
+        self._values_of_codes = self._values.select(pl.all().gather(places))
+        self._are_bad_codes = self._values_of_codes.drop_in_place(_IS_BAD)
+        unread = places.is_null().arg_true()
+        self._first_unread = unread[0] if len(unread) else len(places)
+
+    def _learn(self, text: pl.Series, codes: pl.Series) -> None:
+        """Read the texts that are new, in the order of their first rows."""
         highest = cast("int | None", codes.max())
-        missing = 0 if highest is None else highest + 1 - len(self._places_of_codes)
-        if missing > 0:
-            self._places_of_codes = self._places_of_codes.extend_constant(_UNKNOWN, missing)
-
-    def _learn(self, text: pl.Series, codes: pl.Series, rows: pl.Series) -> None:
-        """Read the texts that are new in these rows, in their order."""
+        if highest is None or highest < self._first_unread:
+            return
+        places_of_codes = self._places_of_codes
+        if highest >= len(places_of_codes):
+            places_of_codes = places_of_codes.extend_constant(None, highest + 1 - len(places_of_codes))
+        places = places_of_codes.gather(codes)
+        is_new = places.is_null() & codes.is_not_null()
+        if not is_new.any():
+            return
+        rows = is_new.arg_true()
         firsts = rows.gather(codes.gather(rows).arg_unique().sort())
         texts = text.gather(firsts).cast(pl.String).to_list()
-        new = [each for each in texts if each not in self._place_of]
+        self._remember([each for each in texts if each not in self._place_of])
+        self._place_codes(
+            places_of_codes.scatter(codes.gather(firsts), [self._place_of[each] for each in texts])
+        )
+
+    def _remember(self, new: list[str]) -> None:
         self._place_of |= {each: len(self._place_of) + at for at, each in enumerate(new)}
         values = self._read(pl.Series("text", new, dtype=pl.String))
         self._watch(values)
-        known = [self._values] if self._values.width else []
-        self._values = pl.concat([*known, self._encoded(values)])
-        self._places_of_codes.scatter(codes.gather(firsts), [self._place_of[each] for each in texts])
+        self._values = pl.concat([self._values, self._encoded(values)])
 
     def _encoded(self, values: pl.DataFrame) -> pl.DataFrame:
         return values.cast({pl.String: self._words})
@@ -119,7 +148,7 @@ class FieldReader:
             is_kept = pl.all_horizontal(*self._rules).fill_null(True)
             values = values.select(pl.when(is_kept).then(pl.all()))
         is_nothing = values.select(pl.all_horizontal(pl.all().is_null())).to_series()
-        return values.with_columns((is_nothing & determined.is_not_null()).alias(IS_BAD))
+        return values.with_columns((is_nothing & determined.is_not_null()).alias(_IS_BAD))
 
     def _determined(self, text: pl.Series) -> pl.Series:
         """Trimmed, and null where it says that nothing is known."""
@@ -130,3 +159,7 @@ class FieldReader:
 
     def _tokens(self) -> list[str]:
         return [*NOT_DETERMINED, *sorted(self.field.undetermined)]
+
+
+def _true_at(flags: pl.Series) -> Int64Array:
+    return flags.arg_true().to_numpy().astype(np.int64)
