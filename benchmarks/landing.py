@@ -44,11 +44,11 @@ PEOPLE = 0.93  # of all lines are new numbers, the others repeats
 # --- the file -----------------------------------------------------------------------------------------------
 
 
-def write_landed(path: Path, lines: int) -> None:
+def write_landed(path: Path, lines: int, seed: int = 20261124) -> None:
     """E.164 for the most part; repeats, spaces, dashes, 00, lost plus signs, words, blanks."""
     import numpy as np
 
-    random = np.random.default_rng(20261124)
+    random = np.random.default_rng(seed)
     with path.open("wb") as file:
         for start in range(0, lines, CHUNK):
             count = min(CHUNK, lines - start)
@@ -360,15 +360,16 @@ def _small_times() -> Iterator[tuple[float, float]]:
 
     policy = PlanPolicy(task_type="tg_avatar", batch_size=10_000)
     with TemporaryDirectory() as name:
-        landed = Path(name) / "landed.txt"
+        landed = Path(name) / "landed-0.txt"
         write_landed(landed, 2_000)
+        folder, ledger = _office(landed, None, Path(name) / "data", open_ledger)
         for index in range(21):
-            folder, ledger = _office(landed, None, Path(name) / str(index), open_ledger)
             wall, cpu = time.perf_counter(), time.process_time()
             planner = Planner(run_id="run", ledger=ledger, folder=folder, policy=policy, clock=_clock())
             planner.run(arrivals(folder.landing))
             yield time.perf_counter() - wall, time.process_time() - cpu
-            ledger.close()
+            write_landed(folder.landing / f"landed-{index + 1}.txt", 2_000, seed=index)
+        ledger.close()
 
 
 def main() -> None:

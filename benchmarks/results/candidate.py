@@ -52,14 +52,18 @@ class Measured:
 
 def measured(load: Callable[[Job], int]) -> None:
     """Run one candidate, which returns how many numbers are missing, and print what it took."""
-    job = Job(*map(Path, sys.argv[1:4]))
+    taken = timed(load, Job(*map(Path, sys.argv[1:4])))
+    sys.stdout.write(json.dumps(asdict(taken)) + "\n")
+
+
+def timed(load: Callable[[Job], int], job: Job) -> Measured:
     wall, cpu = time.perf_counter(), time.process_time()
     missing = load(job)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         1 << 10 if sys.platform == "linux" else 1 << 20
     )
-    sys.stdout.write(json.dumps(asdict(Measured(wall, cpu, peak, missing))) + "\n")
+    return Measured(wall, cpu, peak, missing)
 
 
 def unpacked(job: Job) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
@@ -35,7 +36,9 @@ _SESSION = {
 }
 
 
+@lru_cache(maxsize=8)
 def make_engine(url: str) -> Engine:
+    """One for each address: each step opens the ledger anew, and an engine keeps the SQL that it compiled."""
     try:
         address = make_url(url)
         return _server(address) if address.drivername in _SERVERS else _file(address)

@@ -107,7 +107,6 @@ async def nap(_: object, seconds: float) -> None:
 
 
 _load_settings = cache(ekyc_tasks.settings.load_settings)
-_make_engine = cache(ekyc_tasks.ledger.store.make_engine)
 
 
 def prepare(root: Path) -> Hand:
@@ -117,9 +116,8 @@ def prepare(root: Path) -> Hand:
     for module in (ekyc_tasks.clock, ekyc_tasks.lease, ekyc_tasks.ledger.store, ekyc_tasks.run):
         module.datetime = JumpingTime
     ekyc_tasks.clock.SystemClock.sleep = nap
-    # Thousands of runs: what depends on nothing but the environment and the address is made once an example.
+    # Thousands of runs: what depends on nothing but the environment is read once an example.
     flows.parameters.load_settings = ekyc_tasks.tasks.load_settings = _load_settings
-    ekyc_tasks.ledger.store.make_engine = _make_engine
     hand = Hand()
     seams.install(hand, root=root)
     return hand
@@ -142,7 +140,6 @@ class World:
         self.sandbox = Sandbox(_OPTIONS, clock=lambda: time.time() + _offset.total_seconds()).start()
         own = {"HOME": str(data), "DATA_DIR": str(data), "BASE_URL": self.sandbox.base_url}
         _load_settings.cache_clear()
-        _make_engine.cache_clear()
         os.environ.update({f"EKYC_{name}": value for name, value in (_SETTINGS | own).items()})
 
     def close(self) -> None:
