@@ -71,8 +71,8 @@ class FieldReader:
 
     # --- by code: which text has which values -------------------------------------------------------------
 
-    _values: pl.DataFrame  # of each text that was read, in the order of their first rows
-    _place_of: dict[str, int]  # in them
+    _place_of: dict[str, int]  # of each text that was read, in the order of their first rows
+    _values: pl.DataFrame | None  # by place
     _read_as: pl.DataType | None  # of the table whose codes these are:
     _places_of_codes: pl.Series  # null where a text was not read yet
     _values_of_codes: pl.DataFrame
@@ -81,58 +81,48 @@ class FieldReader:
 
     def _forget(self) -> None:
         self._words = pl.Categorical(pl.Categories.random())
-        self._values = self._encoded(self._read(pl.Series("text", [], dtype=pl.String)))
-        self._place_of = {}
-        self._read_as = None
+        self._place_of, self._values, self._read_as = {}, None, None
 
     def _read_by_code(self, text: pl.Series) -> Reading:
         if len(self._place_of) > MAX_REMEMBERED:
             self._forget()
-        if text.dtype != self._read_as:  # another table, which has codes of its own
-            self._read_as = text.dtype
-            self._place_codes(pl.Series([], dtype=pl.UInt32))
         codes = text.to_physical()
-        self._learn(text, codes)
+        highest = cast("int | None", codes.max())
+        if text.dtype != self._read_as or (highest is not None and highest >= self._first_unread):
+            self._learn(text, codes, 0 if highest is None else highest + 1)
         values = self._values_of_codes.select(pl.all().gather(codes))
         has_bad = self._are_bad_codes.any()
         bad = _true_at(self._are_bad_codes.gather(codes)) if has_bad else np.empty(0, dtype=np.int64)
         return Reading(values, bad)
 
-    def _place_codes(self, places: pl.Series) -> None:
+    def _learn(self, text: pl.Series, codes: pl.Series, count: int) -> None:
+        """Read the texts that are new, in the order of their first rows. So many codes there are."""
+        if text.dtype != self._read_as:  # another table, which has codes of its own
+            self._read_as, self._places_of_codes = text.dtype, pl.Series([], dtype=pl.UInt32)
+        missing = max(0, count - len(self._places_of_codes))
+        known = self._places_of_codes.extend_constant(None, missing)
+        rows = (known.gather(codes).is_null() & codes.is_not_null()).arg_true()
+        firsts = rows.gather(codes.gather(rows).arg_unique().sort())
+        texts = text.gather(firsts).cast(pl.String).to_list()
+        values = self._remembered([each for each in texts if each not in self._place_of])
+        self._place(values, known.scatter(codes.gather(firsts), [self._place_of[each] for each in texts]))
+
+    def _remembered(self, new: list[str]) -> pl.DataFrame:
+        """Of all texts that were read, these last."""
+        if self._values is None or new:
+            self._place_of |= {each: len(self._place_of) + at for at, each in enumerate(new)}
+            read = self._read(pl.Series("text", new, dtype=pl.String))
+            self._watch(read)
+            encoded = read.cast({pl.String: self._words})
+            self._values = encoded if self._values is None else pl.concat([self._values, encoded])
+        return self._values
+
+    def _place(self, values: pl.DataFrame, places: pl.Series) -> None:
         self._places_of_codes = places
-        self._values_of_codes = self._values.select(pl.all().gather(places))
+        self._values_of_codes = values.select(pl.all().gather(places))
         self._are_bad_codes = self._values_of_codes.drop_in_place(_IS_BAD)
         unread = places.is_null().arg_true()
         self._first_unread = unread[0] if len(unread) else len(places)
-
-    def _learn(self, text: pl.Series, codes: pl.Series) -> None:
-        """Read the texts that are new, in the order of their first rows."""
-        highest = cast("int | None", codes.max())
-        if highest is None or highest < self._first_unread:
-            return
-        places_of_codes = self._places_of_codes
-        if highest >= len(places_of_codes):
-            places_of_codes = places_of_codes.extend_constant(None, highest + 1 - len(places_of_codes))
-        places = places_of_codes.gather(codes)
-        is_new = places.is_null() & codes.is_not_null()
-        if not is_new.any():
-            return
-        rows = is_new.arg_true()
-        firsts = rows.gather(codes.gather(rows).arg_unique().sort())
-        texts = text.gather(firsts).cast(pl.String).to_list()
-        self._remember([each for each in texts if each not in self._place_of])
-        self._place_codes(
-            places_of_codes.scatter(codes.gather(firsts), [self._place_of[each] for each in texts])
-        )
-
-    def _remember(self, new: list[str]) -> None:
-        self._place_of |= {each: len(self._place_of) + at for at, each in enumerate(new)}
-        values = self._read(pl.Series("text", new, dtype=pl.String))
-        self._watch(values)
-        self._values = pl.concat([self._values, self._encoded(values)])
-
-    def _encoded(self, values: pl.DataFrame) -> pl.DataFrame:
-        return values.cast({pl.String: self._words})
 
     def _watch(self, values: pl.DataFrame) -> None:
         if self.field.known and len(self.new_words) < MAX_REMEMBERED:
