@@ -10,7 +10,7 @@ from queue import Empty, Queue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-DEPTH = 2
+DEPTH = 1
 
 
 @dataclass(frozen=True, slots=True)

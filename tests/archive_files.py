@@ -81,3 +81,13 @@ def _cell(ref: str, value: object) -> str:
     if isinstance(value, int | float):
         return f'<c r="{ref}"><v>{value!r}</v></c>'
     return f'<c r="{ref}" t="inlineStr"><is><t>{value}</t></is></c>'
+
+
+class Nameless(zipfile.ZipInfo):
+    """A member without a name, which `zipfile` writes only if it need not look at the last character."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def is_dir(self) -> bool:
+        return False

@@ -204,7 +204,7 @@ def zip_members(file: BinaryIO, name: str, limits: ArchiveLimits) -> tuple[Membe
         raise ArchiveError(
             f"{name} is truncated or damaged: its directory cannot be read; {_ASK_AGAIN}"
         ) from None
-    files = [entry for entry in entries if not entry.is_dir()]
+    files = [entry for entry in entries if not entry.filename.endswith("/")]  # is_dir() wants a name
     _refuse_hostile(files, name, limits)
     labels = (f"member {position} of {name}" for position in range(1, len(files) + 1))
     return tuple(_zip_member(file, entry, label) for entry, label in zip(files, labels, strict=True))

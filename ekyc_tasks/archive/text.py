@@ -23,7 +23,7 @@ from ekyc_tasks.archive.forms import TextForm, sniff
 from ekyc_tasks.archive.tables import MAX_COLUMNS, Block, Blocks, ColumnTypes, Int64Array, Table
 from ekyc_tasks.errors import ArchiveError
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 8 << 20
 MAX_LINE_BYTES = 16 << 20
 # A quoted cell may hold newlines; beyond so many lines the opening quote is taken for a stray one.
 MAX_ROW_LINES = 100

@@ -133,7 +133,8 @@ def _member(parts: zipfile.ZipFile, name: str) -> Iterator[tuple[BinaryIO, str]]
 def _is_list(part: zipfile.ZipInfo) -> bool:
     path = PurePath(part.filename)
     is_hidden = any(each.startswith((".", "__MACOSX")) for each in path.parts)
-    return not part.is_dir() and not is_hidden and _ending(part) in FORMATS
+    is_folder = part.filename.endswith("/")  # is_dir() wants a name
+    return not is_folder and not is_hidden and _ending(part) in FORMATS
 
 
 def _ending(part: zipfile.ZipInfo) -> str:

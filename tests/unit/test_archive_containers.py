@@ -9,7 +9,7 @@ import zipfile
 import zlib
 
 import pytest
-from archive_files import DOCUMENTED, workbook_bytes, write_zip, zip_bytes
+from archive_files import DOCUMENTED, Nameless, workbook_bytes, write_zip, zip_bytes
 
 from ekyc_tasks.archive import open_members
 from ekyc_tasks.archive.containers import is_workbook
@@ -39,6 +39,13 @@ def zip64_bytes(name: str, data: bytes) -> bytes:
 def test_reads_every_member_of_a_zip(tmp_path, method):
     path = write_zip(tmp_path / "a", {"t/": "", "t/all.csv": LONG, "readme.txt": "hello"}, method)
     assert members_of(path) == {"t/all.csv": LONG, "readme.txt": b"hello"}
+
+
+def test_a_member_may_have_no_name(tmp_path):
+    path = write_zip(tmp_path / "a", {"all.csv": LONG})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(Nameless(), "hello")
+    assert members_of(path) == {"": b"hello", "all.csv": LONG}
 
 
 def test_reads_zip64(tmp_path):

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from archive_files import Nameless
 
 from ekyc_tasks.errors import ConfigurationError, InputError
 from ekyc_tasks.landing import (
@@ -391,6 +392,7 @@ def parquet(**columns):
         ("a.csv.zst", zstd(TABLE)),
         ("a.csv.zst", zstd(TABLE[:15]) + zstd(TABLE[15:])),
         ("a.zip", zipped("a.csv")),
+        ("a.zip", zipped(Nameless(), "a.csv", "b.csv/")),
         ("a.csv.zip", zipped("deep/A.csv", "__MACOSX/A.csv", ".x.csv", "readme")),
         ("a.parquet.gz", gzip.compress(parquet(phone=[A, B]))),
         ("a.parquet.zst", zstd(parquet(phone=[A, B]))),
