@@ -129,23 +129,16 @@ class FieldReader:
             self.new_words |= set(values.to_series().unique().drop_nulls()) - self.field.known
 
     def _read(self, text: pl.Series) -> pl.DataFrame:
-        determined = self._determined(text)
-        name = pl.col(determined.name)
-        values = determined.to_frame().select(
-            reads(name).alias(into) for into, reads in self.field.into.items()
-        )
+        """The dataset columns, and `_IS_BAD`: whether a text says something, and nothing that fits."""
+        trimmed = pl.col("text").str.strip_chars()
+        is_said = ~trimmed.str.to_lowercase().is_in(self._tokens())
+        said = text.alias("text").to_frame().select(pl.when(is_said).then(trimmed))
+        values = said.select(reads(pl.col("text")).alias(into) for into, reads in self.field.into.items())
         if self._rules:
             is_kept = pl.all_horizontal(*self._rules).fill_null(True)
             values = values.select(pl.when(is_kept).then(pl.all()))
-        is_nothing = values.select(pl.all_horizontal(pl.all().is_null())).to_series()
-        return values.with_columns((is_nothing & determined.is_not_null()).alias(_IS_BAD))
-
-    def _determined(self, text: pl.Series) -> pl.Series:
-        """Trimmed, and null where it says that nothing is known."""
-        trimmed, tokens = text.str.strip_chars(), self._tokens()
-        is_short = trimmed.str.len_bytes() <= max(map(len, tokens))  # few of many links are
-        is_empty = trimmed.filter(is_short).str.to_lowercase().is_in(tokens)
-        return trimmed.scatter(is_short.arg_true().filter(is_empty), None)
+        is_nothing = pl.all_horizontal(pl.all().is_null())
+        return values.with_columns((is_nothing & said.to_series().is_not_null()).alias(_IS_BAD))
 
     def _tokens(self) -> list[str]:
         return [*NOT_DETERMINED, *sorted(self.field.undetermined)]
