@@ -83,8 +83,8 @@ def load_archive(
         _refuse_second_date(batch.rows_path)
         with open_members(archive, limits) as members:
             source = _source(members, batch.task_type, limits)
-            submitted = source.keys() if numbers is None else _submitted(numbers)
-            return _load(source, submitted, batch)
+            reconciler = Reconciler(source.keys() if numbers is None else _submitted(numbers))
+            return _load(source, reconciler, batch)
     except LoadFailed as error:
         raise type(error)(
             f"Batch {batch_id} cannot be loaded: {error}. {archive.name} is kept as received; loading it "
@@ -247,11 +247,9 @@ def _rejected(block: Block, fates: Codes, layout: Layout) -> pl.DataFrame:
     return pl.concat([ragged_apart(block.ragged), rejected]) if block.ragged else rejected
 
 
-def _load(source: _Source, submitted: Int64Array, batch: _Batch) -> LoadReport:
+def _load(source: _Source, reconciler: Reconciler, batch: _Batch) -> LoadReport:
     with staged(batch.rows_staging) as rows, staged(batch.quarantine_staging) as quarantine:
-        stream = _Stream(
-            Reconciler(submitted), Normalizer(batch.task_type, batch.stamp), batch.stamp.batch_id
-        )
+        stream = _Stream(reconciler, Normalizer(batch.task_type, batch.stamp), batch.stamp.batch_id)
         written = _written(source, stream, rows, quarantine)
         counts = _accounts(stream, written.rows)
         if written.set_apart:

@@ -33,8 +33,8 @@ class Reconciler:
     """Sorts the rows of one batch, block by block, in the order in which they came back."""
 
     def __init__(self, submitted: Int64Array) -> None:
-        """``submitted`` are the keys of what was sent, in any order."""
-        submitted = pl.Series(submitted).sort().to_numpy()  # on all processors
+        """``submitted`` are the keys of what was sent, in any order; they are copied, so do not keep them."""
+        submitted = pl.Series(submitted).sort().to_numpy()  # twice as fast as numpy, and on all processors
         is_first = np.ones(len(submitted), dtype=np.bool_)
         np.not_equal(submitted[1:], submitted[:-1], out=is_first[1:])
         self._submitted = submitted if is_first.all() else submitted[is_first]
