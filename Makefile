@@ -18,7 +18,8 @@ demo: .venv/synced
 test: .venv/synced
 	@$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder --cov --cov-report=term:skip-covered $(TESTS)
 
-# Hundreds of crashes and faults, figures at the end, a process a core; SEED=2 draws other lots, PARTS names some files only.
+# Hundreds of crashes and faults, a process a core, and figures at the end; SEED=2 draws other lots, PARTS names
+# some files only.
 PARTS ?= tests/torture
 torture: .venv/synced
 	@POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadgroup $(PARTS) --color=no -q

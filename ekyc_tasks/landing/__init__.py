@@ -1,6 +1,6 @@
 """Landed files: which there are, a private copy of each, and the lines in it."""
 
-from ekyc_tasks.landing.files import Arrival, arrival, arrivals, folders_like_files, take_copy
+from ekyc_tasks.landing.files import Arrival, arrival, arrivals, left_alone, take_copy
 from ekyc_tasks.landing.lines import Block, is_blank, read_blocks, read_lines
 
 __all__ = [
@@ -8,8 +8,8 @@ __all__ = [
     "Block",
     "arrival",
     "arrivals",
-    "folders_like_files",
     "is_blank",
+    "left_alone",
     "read_blocks",
     "read_lines",
     "take_copy",

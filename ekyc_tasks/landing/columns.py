@@ -69,7 +69,7 @@ def _is_rival(one: tuple[bool, int, float], best: tuple[bool, int, float]) -> bo
 def _several(name: str, header: list[str], columns: list[int], *, has_header: bool) -> str:
     titles = [header[index].strip() if has_header and index < len(header) else "" for index in columns]
     shown = [
-        f"“{title}”" if title and not _is_like_number(title) else f"the {index + 1}."
+        f"“{title}”" if title and not _is_like_number(title) else f"column {index + 1}"
         for title, index in zip(titles, columns, strict=True)
     ]
     return (

@@ -75,15 +75,23 @@ def arrivals(landing: Path) -> list[Arrival]:
     return sorted(_found(landing, landing), key=lambda each: each.name)
 
 
-def folders_like_files(landing: Path) -> list[str]:
-    """Folders that are named like a file, by name: what is in them is left alone."""
-    found: list[str] = []
-    for folder, names, _ in os.walk(landing):
-        names[:] = [name for name in names if not name.startswith(_HIDDEN_STARTS)]
-        like_files = [name for name in names if _is_like_file(name)]
-        found += [(Path(folder) / name).relative_to(landing).as_posix() for name in like_files]
-        names[:] = [name for name in names if name not in like_files]
-    return sorted(found)
+def left_alone(landing: Path) -> list[str]:
+    """A sentence for each folder and each link that is named like a file: nobody looks into them."""
+    found: dict[str, str] = {}
+    for folder, folders, files in os.walk(landing):
+        folders[:] = [name for name in folders if not name.startswith(_HIDDEN_STARTS)]
+        for name in filter(_is_like_file, (*folders, *files)):
+            path = Path(folder) / name
+            shown = path.relative_to(landing).as_posix()
+            if path.is_symlink() and not name.startswith(_HIDDEN_STARTS):
+                found[shown] = f"{shown} is a link, which is not followed. Land the file itself."
+            elif name in folders:
+                found[shown] = (
+                    f"{shown} is a folder that is named like a file. "
+                    "Land the file itself, or rename the folder."
+                )
+        folders[:] = [name for name in folders if not _is_like_file(name)]
+    return [found[name] for name in sorted(found)]
 
 
 def arrival(path: Path, landing: Path | None) -> Arrival:

@@ -58,10 +58,7 @@ async def settled_arrivals(
 
 def _look(folder: Path, named: Iterable[Path]) -> tuple[list[Arrival], list[str]]:
     if not named:
-        return landing.arrivals(folder), [
-            f"{name} is a folder that is named like a file. Land the file itself, or rename the folder."
-            for name in landing.folders_like_files(folder)
-        ]
+        return landing.arrivals(folder), landing.left_alone(folder)
     found: dict[Path, Arrival] = {}
     unreadable = []
     for path in named:

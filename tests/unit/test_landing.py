@@ -19,7 +19,7 @@ from ekyc_tasks.landing import (
     arrival,
     arrivals,
     containers,
-    folders_like_files,
+    left_alone,
     lines,
     read_blocks,
     read_lines,
@@ -110,10 +110,14 @@ def test_a_file_that_is_renamed_in_was_written_before(tmp_path):
     assert arrivals(tmp_path)[0].written_at == 1
 
 
-def test_folders_that_are_named_like_files_are_named_and_left_alone(tmp_path):
+def test_folders_and_links_that_are_named_like_files_are_named_and_left_alone(tmp_path):
     for name in ("a.csv/b.txt", "c/d.ZIP/e.txt", ".hidden.csv/f.txt", "2026.11/g.txt"):
         landed(tmp_path, name)
-    assert folders_like_files(tmp_path) == ["a.csv", "c/d.ZIP"]
+    for name in ("c/link.csv", ".link.csv", "link"):
+        (tmp_path / name).symlink_to(tmp_path / "2026.11/g.txt")
+    sentences = left_alone(tmp_path)
+    assert [each.split()[0] for each in sentences] == ["a.csv", "c/d.ZIP", "c/link.csv"]
+    assert ["link" in each for each in sentences] == [False, False, True]
     assert [each.name for each in arrivals(tmp_path)] == ["2026.11/g.txt"]
 
 
@@ -456,7 +460,7 @@ def with_password(archive):
         ("a.txt", "+41798284651\n".encode("utf-32"), "no text"),
         ("a.txt", "+41798284651\n+41798284652\n".encode("cp037"), "encoding that nobody"),
         ("a.csv", f"phone;mobile\n{A};{B}\n".encode(), "“phone”, “mobile”.*EKYC_NUMBER_COLUMN"),
-        ("a.csv", f"x,{A},{B}\ny,{B},{A}\n".encode(), r"the 2\., the 3\."),
+        ("a.csv", f"x,{A},{B}\ny,{B},{A}\n".encode(), r"column 2, column 3"),
         ("a.xlsx", b"no workbook", "no workbook"),
         ("a.parquet", b"no parquet", "no Parquet"),
     ],
