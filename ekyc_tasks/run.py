@@ -16,7 +16,7 @@ from ekyc_tasks.disk import private_dir, sweep
 from ekyc_tasks.errors import ConfigurationError, EkycError, LeaseLost
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.lease import end_dead_runs, run_lease
-from ekyc_tasks.ledger import Ledger, open_ledger
+from ekyc_tasks.ledger import Batch, Ledger, open_ledger
 from ekyc_tasks.models import BatchState
 from ekyc_tasks.scrub import without_numbers
 from ekyc_tasks.settings import Settings
@@ -59,7 +59,7 @@ class Run:
 
     def underway(self) -> list[str]:
         """Our batches that are paid for and not loaded yet."""
-        return self._ours({BatchState.SUBMITTED, BatchState.FETCHED})
+        return [batch.batch_id for batch in self._ours(BatchState.SUBMITTED, BatchState.FETCHED)]
 
     def has_archive(self, batch_id: str) -> bool:
         return self.ledger.history.batch(batch_id).state is BatchState.FETCHED
@@ -76,11 +76,10 @@ class Run:
         """Our planned batches, as many as fit into ``limit`` numbers."""
         fitting = []
         left = self._left(limit)
-        for batch_id in self._ours({BatchState.PLANNED}):
-            numbers = self.ledger.history.batch(batch_id).numbers
-            if left is None or numbers <= left:
-                fitting.append(batch_id)
-                left = None if left is None else left - numbers
+        for batch in self._ours(BatchState.PLANNED):
+            if left is None or batch.numbers <= left:
+                fitting.append(batch.batch_id)
+                left = None if left is None else left - batch.numbers
         return fitting
 
     def one_by_one(self, limit: int | None = None) -> Iterator[str]:
@@ -139,8 +138,8 @@ class Run:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def _ours(self, states: set[BatchState]) -> list[str]:
-        return [batch.batch_id for batch in self.ledger.history.batches(states=states, owner=self.run_id)]
+    def _ours(self, *states: BatchState) -> Sequence[Batch]:
+        return self.ledger.history.batches(states=states, owner=self.run_id)
 
 
 @contextmanager
