@@ -11,9 +11,10 @@ import polars as pl
 
 from ekyc_tasks.archive import Int64Array
 from ekyc_tasks.normalize.layouts import Extra, Layout
+from ekyc_tasks.normalize.lexicon import Reading
 from ekyc_tasks.normalize.numbers import e164
 from ekyc_tasks.normalize.quarantine import ISSUES, set_apart
-from ekyc_tasks.normalize.values import FieldReader, Reading
+from ekyc_tasks.normalize.values import FieldReader
 from ekyc_tasks.numbers import calling_codes, digit_counts
 from ekyc_tasks.task_types import base
 from ekyc_tasks.task_types.base import Field, TaskType

@@ -19,10 +19,10 @@ from ekyc_tasks.normalize import (
     Stamp,
     layout_drift,
     layout_of,
+    lexicon,
     number_keys,
     row_keys,
     value_drift,
-    values,
 )
 from ekyc_tasks.task_types import known_task_types, task_type
 
@@ -342,14 +342,14 @@ def test_no_rows_give_no_rows_of_the_same_types():
 
 
 def test_a_column_of_many_values_does_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(values, "MAX_REMEMBERED", 5)
+    monkeypatch.setattr(lexicon, "MAX_REMEMBERED", 5)
     normalizer = Normalizer(TG_AVATAR, STAMP)
     for block in range(4):
         words = [f"{'abcdefghij'[at]}{'klmn'[block]}" for at in range(10)]
         rows = [(f"+4179828{at:04}", "yes", word) for at, word in enumerate(words)]
         found = normalized(("number", "telegram", "category"), *rows, normalizer=normalizer)
         assert found.rows["category"].to_list() == words
-        assert len(normalizer._readers["category"]._place_of) <= 11
+        assert len(normalizer._readers["category"]._lexicon._place_of) <= 11
 
 
 CELLS = st.sampled_from(
