@@ -57,7 +57,7 @@ class Ledger:
             return self._store.now(connection)
 
     def close(self) -> None:
-        self._store.engine.dispose()
+        self._store.close()
 
     def __enter__(self) -> Ledger:
         return self
@@ -72,7 +72,7 @@ def open_ledger(url: str, clock: Clock | None = None) -> Ledger:
     try:
         migrate(store.engine)
     except BaseException:
-        store.engine.dispose()
+        store.close()
         raise
     return Ledger(store)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -36,9 +38,32 @@ _SESSION = {
 }
 
 
+_users: Counter[Engine] = Counter()
+_users_change = threading.Lock()
+
+
+def open_engine(url: str) -> Engine:
+    """One for each address: every step opens the ledger, and an engine keeps connections and compiled SQL.
+
+    To be given back with `close_engine`, as often as it was opened.
+    """
+    with _users_change:
+        engine = make_engine(url)
+        _users[engine] += 1
+        return engine
+
+
+def close_engine(engine: Engine) -> None:
+    """Close its connections when nobody in this process uses it any more."""
+    with _users_change:
+        _users[engine] -= 1
+        if not _users[engine]:
+            del _users[engine]
+            engine.dispose()
+
+
 @lru_cache(maxsize=8)
 def make_engine(url: str) -> Engine:
-    """One for each address: each step opens the ledger anew, and an engine keeps the SQL that it compiled."""
     try:
         address = make_url(url)
         return _server(address) if address.drivername in _SERVERS else _file(address)

@@ -13,7 +13,15 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from ekyc_tasks.errors import ConfigurationError, LeaseLost, LedgerCutOff, LedgerError
-from ekyc_tasks.ledger.engines import database_time, in_words, is_server, make_engine, session_lock, writer
+from ekyc_tasks.ledger.engines import (
+    close_engine,
+    database_time,
+    in_words,
+    is_server,
+    open_engine,
+    session_lock,
+    writer,
+)
 from ekyc_tasks.ledger.tables import batches, events
 from ekyc_tasks.models import BatchState
 
@@ -34,8 +42,14 @@ class Store:
     """
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
-        self.engine = make_engine(url)
+        self.engine = open_engine(url)
         self._clock = clock
+        self._is_open = True
+
+    def close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            close_engine(self.engine)
 
     def now(self, connection: Connection) -> datetime:
         if self._clock is not None:
