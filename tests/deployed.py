@@ -43,9 +43,11 @@ class Deployed:
         subprocess.run(command, cwd=ROOT, env=self.environment, check=True, timeout=180, capture_output=True)
 
     @contextmanager
-    def worker(self, name: str = "worker", *options: str) -> Iterator[subprocess.Popen]:
+    def worker(
+        self, name: str = "worker", *options: str, environment: Mapping[str, str] | None = None
+    ) -> Iterator[subprocess.Popen]:
         command = [BIN / "prefect", "worker", "start", "--pool", POOL, "--name", name, *options]
-        environment = {**self.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"}
+        environment = {**self.environment, "PREFECT_WORKER_QUERY_SECONDS": "1", **(environment or {})}
         with self.log_of(name).open("wb") as log:
             process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)
             try:

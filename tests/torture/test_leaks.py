@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
 import urllib.error
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 from pathlib import Path
 
 import pytest
-from desk import BIN, ROOT, chaotic, wait_until
+from deployed import Deployed
+from desk import ROOT, chaotic, wait_until
 
 pytestmark = pytest.mark.flow
 
@@ -47,113 +44,65 @@ def options():
     return chaotic(*CHAOS, api_key=KEY, processing_seconds=0.3, **behaviour)
 
 
-class Deployed:
-    """The deployments on the shared server; whatever is said to it or by it is kept for the search."""
+def loud(desk) -> dict[str, str]:
+    """The worker's environment: whatever can be logged is."""
+    names = "ekyc_tasks,httpx,httpcore"
+    return {**desk.environment, "PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_EXTRA_LOGGERS": names}
 
-    def __init__(self, desk) -> None:
-        self.desk = desk
-        self.said: dict[str, bytes] = {}
-        self._prefect("work-pool", "create", "ekyc", "--type", "process", "--overwrite")
-        self._prefect("deploy", "--all")
-        for name in ("check-numbers", "resolve", "replay"):
-            self.ask(f"/deployments/{self.deployment(name)}/pause_deployment", {})
 
-    @property
-    def environment(self) -> dict[str, str]:
-        loud = {"PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_WORKER_QUERY_SECONDS": "1"}
-        loud["PREFECT_LOGGING_EXTRA_LOGGERS"] = "ekyc_tasks,httpx,httpcore"
-        return {**self.desk.environment, **loud}
-
-    def ask(self, path: str, body: dict | None = None):
-        """The server's SQLite is busy now and then, and it answers 503."""
-        return wait_until(lambda: self._answer(path, body), what=f"Prefect's answer to {path}")[0]
-
-    def _answer(self, path: str, body: dict | None) -> list | None:
-        try:
-            return [self.desk.server.ask(path, body)]
-        except urllib.error.HTTPError as error:
-            if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
-                raise
-            return None
-
-    def deployment(self, name: str) -> str:
-        return self.ask(f"/deployments/name/{name}/{name}")["id"]
-
-    def start(self, name: str, **request) -> str:
-        """The id of a new flow run; HTTPError where the parameters are refused."""
-        body = {"state": {"type": "SCHEDULED"}, "parameters": {"request": request}}
-        return self.ask(f"/deployments/{self.deployment(name)}/create_flow_run", body)["id"]
-
-    def state(self, run: str) -> dict:
-        return self.ask(f"/flow_runs/{run}")["state"]
-
-    def run(self, name: str, **request) -> str:
-        """The name of the state that it ends in."""
-        run = self.start(name, **request)
-        final = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-        wait_until(lambda: self.state(run)["type"] in final, seconds=120, what="the run")
-        return self.state(run)["name"]
-
-    @contextmanager
-    def worker(self, defect: tuple | None = None) -> Iterator[None]:
-        plan = self.desk.data / "defect-at"
-        if defect is not None:
-            plan.write_text(json.dumps(dict(zip(("module", "name", "kind", "words"), defect, strict=True))))
-        inside = {"PYTHONPATH": str(ROOT / "tests/torture/defective"), "LEAKS_FOLDER": str(self.desk.data)}
-        with (self.desk.data / "worker.log").open("ab") as log:
-            process = subprocess.Popen(
-                [BIN / "prefect", "worker", "start", "--pool", "ekyc"],
-                cwd=self.desk.data,
-                env={**self.environment, **inside},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            try:
-                yield
-            finally:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                plan.unlink(missing_ok=True)  # it holds what is looked for
-
-    def ekyc(self, *arguments: str) -> None:
-        done = self.desk.ekyc(*arguments)
-        self.said[f"what ekyc {' '.join(arguments)} said"] = (done.stdout + done.stderr).encode()
-
-    def _prefect(self, *arguments: str) -> None:
-        command = [BIN / "prefect", "--no-prompt", *arguments]
-        subprocess.run(command, cwd=ROOT, env=self.environment, check=True, timeout=180, capture_output=True)
+@contextmanager
+def worker(deployed: Deployed, name: str, defect: tuple | None = None) -> Iterator[None]:
+    """With a defect in every run that it starts."""
+    plan = deployed.folder / "defect-at"
+    if defect is not None:
+        plan.write_text(json.dumps(dict(zip(("module", "name", "kind", "words"), defect, strict=True))))
+    inside = {"PYTHONPATH": str(ROOT / "tests/torture/defective"), "LEAKS_FOLDER": str(deployed.folder)}
+    try:
+        with deployed.worker(name, environment=inside):
+            yield
+    finally:
+        plan.unlink(missing_ok=True)  # it holds what is looked for
 
 
 def test_no_key_link_or_number_is_anywhere_after_a_chaotic_demo(desk):
     desk.settings |= {"EKYC_BATCH_SIZE": "20", "EKYC_MAX_WAIT": "20s", "EKYC_PRICE_PER_10K": "4.50"}
-    deployed = Deployed(desk)
+    deployed = Deployed(desk.server, desk.data, loud(desk))
     try_to_type_numbers(deployed)
     land_everything(desk)
 
-    with deployed.worker():
-        assert deployed.run("check-numbers").startswith("Held: 1 batch")
+    with worker(deployed, "first"):
+        assert run(deployed, "check-numbers").startswith("Held: 1 batch")
         try_to_decide_with_a_number(deployed)
-        deployed.run("check-numbers", dry_run=True)
+        run(deployed, "check-numbers", dry_run=True)
     for index, defect in enumerate(DEFECTS):
         desk.drop(f"more-{index}.txt", *(f"+4179829{5000 + 20 * index + each}" for each in range(20)))
-        with deployed.worker(defect):
-            assert deployed.run("check-numbers").startswith(("Held", "Failed"))
-    with deployed.worker():
-        deployed.run("check-numbers")
-        deployed.run("replay")
+        with worker(deployed, f"defect-{index}", defect):
+            assert run(deployed, "check-numbers").startswith(("Held", "Failed"))
+    with worker(deployed, "last"):
+        run(deployed, "check-numbers")
+        run(deployed, "replay")
     batch = desk.status()["batches"][0]["batch_id"]
-    for words in ("status --json", "plan", "replay --all", "doctor", f"status {batch}", "--debug run", "run"):
-        deployed.ekyc(*words.split())
+    commands = ("status --json", "plan", "replay --all", "doctor", f"status {batch}", "--debug run", "run")
+    said = {f"what ekyc {command} said": output(desk, command) for command in commands}
     wait_until(lambda: b"unexpected RuntimeError" in desk.server.stored_bytes(), what="the last logs")
 
-    places = dict(searched(deployed))
+    places = said | dict(searched(desk))
     known = [number for path in (desk.data / "inputs").iterdir() for number in numbers_in(path)]
     assert len(known) > 100  # the search would find them
     for words in (b"check-numbers", batch.encode(), b"unexpected ValueError at ekyc_tasks/", b"[number].txt"):
         assert words in places["Prefect's database"], words
     assert "held" in desk.states()
     assert list(leaks(places)) == []
+
+
+def run(deployed: Deployed, name: str, **request) -> str:
+    """The name of the state that it ends in."""
+    return deployed.ended(deployed.start(name, **request))[1]
+
+
+def output(desk, command: str) -> bytes:
+    done = desk.ekyc(*command.split())
+    return (done.stdout + done.stderr).encode()
 
 
 def numbers_in(path: Path) -> list[str]:
@@ -192,22 +141,21 @@ def land_everything(desk) -> None:
 
 
 def try_to_decide_with_a_number(deployed: Deployed) -> None:
-    run = deployed.start("resolve")
-    wait_until(lambda: deployed.state(run)["type"] == "PAUSED", seconds=120, what="the form")
+    waiting = deployed.start("resolve")
+    wait_until(lambda: deployed.state(waiting)[0] == "PAUSED", seconds=120, what="the form")
     number = NEVER_BOUGHT[3]
     for answer in ({"reason": f"she is {number}"}, {"task_id": number.lstrip("+")}, {"batch": number}):
-        said = deployed.ask(f"/flow_runs/{run}/resume", {"run_input": answer})
+        said = deployed.server.ask(f"/flow_runs/{waiting}/resume", {"run_input": answer})
         assert said["status"] == "REJECT", said
-    deployed.ask(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
+    deployed.click(waiting, {"type": "CANCELLED"})
 
 
-def searched(deployed: Deployed) -> Iterator[tuple[str, bytes]]:
+def searched(desk) -> Iterator[tuple[str, bytes]]:
     """Whatever was written anywhere, by name; and the names."""
-    server, root = deployed.desk.server, deployed.desk.data
+    server, root = desk.server, desk.data
     yield "Prefect's database", server.stored_bytes()
     yield from ((f"Prefect's {path.name}", path.read_bytes()) for path in server.home.rglob("*.log"))
     yield from ((f"the result {path.name}", path.read_bytes()) for path in server.home.glob("storage/*"))
-    yield from deployed.said.items()
     for path in root.rglob("*"):
         place = path.relative_to(root)
         if place.parts[0] not in PERSONAL:
