@@ -28,7 +28,7 @@ def test_prefect_takes_the_triggers_and_the_one_for_killed_runs_is_ours():
     assert failed.match["prefect.state-type"] == ["FAILED", "CRASHED"]
     assert held.expect == {"ekyc.batch.held"}
     ours = zombies().trigger
-    same = {"posture", "after", "expect", "for_each", "threshold", "within", "match"}
+    same = {"posture", "after", "expect", "for_each", "threshold", "within", "match", "match_related"}
     assert killed.model_dump(mode="json", include=same) == ours.model_dump(mode="json", include=same)
 
 

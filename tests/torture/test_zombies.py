@@ -1,9 +1,13 @@
-"""A run that is killed with its worker can tell nobody: the automation notices, and the next run goes on."""
+"""A run that is killed with its worker can tell nobody: the automation notices, and the next run goes on.
+
+A form that waits for a person has no process either, and goes on waiting.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 
 import pytest
 from deployed import Deployed, kill_family
@@ -24,10 +28,20 @@ async def create_the_automation(url: str) -> None:
         await create(client, zombies())
 
 
-def heartbeats(desk: Desk, run: str) -> int:
+def heartbeats(desk: Desk, run: str) -> list[dict]:
     resource = {"id": [f"prefect.flow-run.{run}"]}
     wanted = {"filter": {"event": {"name": ["prefect.flow-run.heartbeat"]}, "resource": resource}}
-    return desk.server.ask("/events/filter", wanted)["total"]
+    return desk.server.ask("/events/filter", wanted)["events"]
+
+
+def waiting_form(deployed: Deployed, desk: Desk) -> str:
+    """A run of resolve that waits, and whose heartbeat arrives after the news of that; its id."""
+    run = deployed.start("resolve", batch=desk.status()["batches"][0]["batch_id"])
+    wait_until(lambda: deployed.state(run)[0] == "PAUSED", seconds=120, what="the form")
+    [beat] = wait_until(lambda: heartbeats(desk, run), what="its heartbeat")
+    again = {name: beat[name] for name in ("occurred", "event", "resource", "related")}
+    desk.server.ask("/events", [{**again, "id": str(uuid.uuid4())}])
+    return run
 
 
 def test_a_run_killed_with_its_worker_is_crashed_within_two_minutes_and_the_next_one_goes_on(
@@ -53,11 +67,15 @@ def test_a_run_killed_with_its_worker_is_crashed_within_two_minutes_and_the_next
                 seconds=240,
                 what="the upload and a sign of life",
             )
+            form = waiting_form(deployed, desk)
+            seen = len(heartbeats(desk, run))
+            wait_until(lambda: len(heartbeats(desk, run)) > seen, what="one that is younger than the form's")
             kill_family(worker)
         killed_at = time.monotonic()
         assert deployed.state(run)[0] == "RUNNING"
         assert deployed.ended(run) == ("CRASHED", "Crashed")
         took = time.monotonic() - killed_at
+        assert deployed.state(form)[0] == "PAUSED"
 
         later.seconds = HOURS
         with deployed.worker():
