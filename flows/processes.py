@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _LAST_LINES = 40
@@ -56,8 +56,21 @@ class Child:
             self._lines.append(line.rstrip())
 
 
-def stop(child: Child, *, patience: float) -> None:
-    """Ask the child and its descendants to end; after ``patience`` seconds, end them.
+@contextmanager
+def hurried_by_signals() -> Iterator[threading.Event]:
+    """Inside, Ctrl-C and SIGTERM break nothing off: they set the event."""
+    hurry = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: hurry.set()) for number in signals]
+    try:
+        yield hurry
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def stop(child: Child, *, patience: float, hurry: threading.Event) -> None:
+    """Ask the child and its descendants to end; after ``patience`` seconds, or in a hurry, end them.
 
     A worker that has seen an outage ignores the first signal, and its runs live in sessions of their own.
     """
@@ -65,7 +78,7 @@ def stop(child: Child, *, patience: float) -> None:
     family = {child.pid}
     asked: set[int] = set()
     while living := _living(family):
-        is_late = time.monotonic() > deadline
+        is_late = hurry.is_set() or time.monotonic() > deadline
         for pid in living if is_late else living - asked:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL if is_late else signal.SIGTERM)

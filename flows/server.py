@@ -25,7 +25,7 @@ from prefect.exceptions import ObjectAlreadyExists
 
 from ekyc_tasks.errors import ConfigurationError
 from flows.automations import create, zombies
-from flows.processes import Child, stop
+from flows.processes import Child, hurried_by_signals, stop
 from flows.schedule import next_run
 
 POOL = "ekyc"
@@ -50,8 +50,9 @@ def running(host: str, port: int, says: Says) -> Iterator[list[Child]]:
     try:
         yield children
     finally:
-        for child in reversed(children):
-            stop(child, patience=_PATIENCE)
+        with hurried_by_signals() as hurry:  # a second Ctrl-C leaves nothing behind either
+            for child in reversed(children):
+                stop(child, patience=_PATIENCE, hurry=hurry)
 
 
 async def make_ready(children: list[Child], says: Says, workers: int, *, at_once: bool) -> list[str]:
