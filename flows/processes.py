@@ -57,13 +57,13 @@ class Child:
 
 
 @contextmanager
-def hurried_by_signals() -> Iterator[threading.Event]:
+def noting_signals() -> Iterator[threading.Event]:
     """Inside, Ctrl-C and SIGTERM break nothing off: they set the event."""
-    hurry = threading.Event()
+    noted = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: hurry.set()) for number in signals]
+    before = [signal.signal(number, lambda *_: noted.set()) for number in signals]
     try:
-        yield hurry
+        yield noted
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)

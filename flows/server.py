@@ -25,7 +25,7 @@ from prefect.exceptions import ObjectAlreadyExists
 
 from ekyc_tasks.errors import ConfigurationError
 from flows.automations import create, zombies
-from flows.processes import Child, hurried_by_signals, stop
+from flows.processes import Child, noting_signals, stop
 from flows.schedule import next_run
 
 POOL = "ekyc"
@@ -46,11 +46,12 @@ def running(host: str, port: int, says: Says) -> Iterator[list[Child]]:
     """A server and whatever joins the list; nothing of it is left behind, the newest ends first."""
     check_free(host, port)
     says("starting the Prefect server (the first start takes some 20 s)")
-    children = [_prefect("Prefect server", "server", "start", "--host", host, "--port", str(port))]
+    children: list[Child] = []
     try:
+        _start(children, "Prefect server", "server", "start", "--host", host, "--port", str(port))
         yield children
     finally:
-        with hurried_by_signals() as hurry:  # a second Ctrl-C leaves nothing behind either
+        with noting_signals() as hurry:  # a second Ctrl-C leaves nothing behind either
             for child in reversed(children):
                 stop(child, patience=_PATIENCE, hurry=hurry)
 
@@ -66,7 +67,7 @@ async def make_ready(children: list[Child], says: Says, workers: int, *, at_once
         says("starting the worker")
         for number in range(1, workers + 1):
             name = f"worker {number}"
-            children.append(_prefect(name, "worker", "start", "--pool", POOL, "--name", name))
+            _start(children, name, "worker", "start", "--pool", POOL, "--name", name)
         await _until(lambda: _has_workers(client, workers), children, "the worker is online")
         if at_once:
             deployment = await client.read_deployment_by_name(CHECK)
@@ -108,9 +109,13 @@ def deploy() -> None:
         raise ConfigurationError(f"{file} could not be deployed: {(done.stderr or done.stdout)[-1000:]}")
 
 
-def _prefect(name: str, *arguments: str) -> Child:
+def _start(children: list[Child], name: str, *arguments: str) -> None:
+    """A Ctrl-C comes before it or after it has joined the list: nobody would end a child in between."""
     command = [sys.executable, "-m", "prefect", *arguments]
-    return Child(name, command, environment=os.environ, folder=Path.cwd())
+    with noting_signals() as interrupted:
+        children.append(Child(name, command, environment=os.environ, folder=Path.cwd()))
+    if interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 async def _until(condition: Callable[[], Awaitable[bool]], children: list[Child], what: str) -> None:
