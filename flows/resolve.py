@@ -61,7 +61,12 @@ class Answer(RunInput):
     )
 
     batch: str = Field("", title="Batch", description="Which one is decided.")
-    decision: Choice = Field(Choice.LEAVE_IT, title="Decision", description="*leave it* changes nothing.")
+    decision: Choice = Field(
+        Choice.LEAVE_IT,
+        title="Decision",
+        # Its words hear a click twice in Prefect's UI: the list opens, and closes at once.
+        description="*leave it* changes nothing. The list opens at its arrow.",
+    )
     task_id: str = Field(
         "",
         pattern=r"^((?=.*[a-z])[0-9A-Za-z]{1,64})?$",
