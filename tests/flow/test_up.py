@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from desk import BIN, NUMBERS, ROOT, Desk, Server, chaotic, descendants, wait_until
+from desk import BIN, NUMBERS, ROOT, Desk, Server, chaotic, descendants, plain_environment, wait_until
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect, sync_playwright
 from support import unused_port
@@ -98,6 +98,24 @@ def test_starting_it_twice_says_so(up):
     assert (again.returncode, "running for" in again.stderr) == (2, True)
 
 
+def test_a_taken_port_is_one_sentence(up, tmp_path):
+    elsewhere = {"EKYC_HOME": str(tmp_path), "EKYC_DATA_DIR": str(tmp_path)}
+
+    done = subprocess.run(
+        command(up.port),
+        env=up.desk.environment | elsewhere,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    [said] = [line for line in done.stderr.splitlines() if "Port" in line]
+    assert said.startswith(f"ekyc: Port {up.port} cannot be used (Address already in use)")
+    assert said.endswith("choose another with --port.")
+    assert done.returncode == 2
+
+
 def test_doctor_finds_it_and_what_it_runs(up):
     alone = {name: value for name, value in up.desk.environment.items() if not name.startswith("PREFECT_")}
 
@@ -117,7 +135,7 @@ def test_a_person_runs_reads_and_decides_in_the_browser(up):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        page = browser.new_page(viewport={"width": 1280, "height": 1100})
         page.set_default_timeout(60_000)
         asked: set[str] = set()
         page.on("request", lambda request: asked.add(request.url.split("/")[2]))
@@ -127,7 +145,7 @@ def test_a_person_runs_reads_and_decides_in_the_browser(up):
         page.goto(f"{up.ui}/runs/flow-run/{run}")
         page.get_by_text("Held: 2 batches need a decision").first.wait_for()
         page.wait_for_timeout(2000)  # the timeline is drawn by then; for the picture only
-        page.screenshot(path=SCREENSHOTS / "run.png")
+        page.screenshot(path=SCREENSHOTS / "run.png", clip={"x": 0, "y": 0, "width": 1280, "height": 640})
         read_the_report(page)
         first, second = [
             batch["batch_id"] for batch in up.desk.status()["batches"] if batch["state"] == "held"
@@ -202,8 +220,9 @@ def decide_with_the_mouse(page, up: Up, batch: str, task_id: str) -> None:
     choose(page, form.locator(".p-select-button").nth(0), batch)
     choose(page, form.locator(".p-select-button").nth(1), "adopt")
     form.locator("textarea").first.fill(task_id)
-    form.get_by_text("probably took it").last.scroll_into_view_if_needed()
-    page.screenshot(path=SCREENSHOTS / "resolve.png")
+    expect(form.get_by_text("probably took it")).to_have_count(2)
+    form.get_by_role("heading", name=batch).evaluate("one => one.scrollIntoView()")
+    form.locator(".p-modal__card").screenshot(path=SCREENSHOTS / "resolve.png")
     form.get_by_role("button", name="Submit").click()
     wait_until(lambda: up.ask(f"/flow_runs/{run}")["state_name"] == "Decided: adopt", what="the end")
     page.reload()
@@ -250,9 +269,42 @@ def tab_to(page, element) -> None:
 def test_it_leaves_no_process_behind_when_its_server_is_gone(up):
     """The worker has seen the outage then: the first signal may not end it."""
     family = descendants(up.process.pid)
-    server = next(pid for pid in family if b"server" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    server = server_of(up.process)
 
     os.kill(server, signal.SIGKILL)
 
     assert up.process.wait(timeout=60) == 2
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), what="the end of them all")
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_ends_a_server_that_hears_nothing_and_pressed_again_at_once(tmp_path, presses):
+    own = {"EKYC_HOME": str(tmp_path), "EKYC_DATA_DIR": str(tmp_path), "EKYC_API_KEY": "none"}
+    with subprocess.Popen(
+        command(unused_port()), env=plain_environment() | own, stderr=subprocess.PIPE, text=True
+    ) as process:
+        server = wait_until(lambda: server_of(process), what="its server")
+        os.kill(server, signal.SIGSTOP)
+        for _ in range(presses):
+            process.send_signal(signal.SIGINT)
+            wait_until(lambda: was_asked_to_end(server), what="the first try")
+        _, said = process.communicate(timeout=60)
+
+    assert (process.returncode, "Everything is stopped" in said) == (0, True)
+    assert not Path(f"/proc/{server}").exists()
+
+
+def server_of(process: subprocess.Popen) -> int | None:
+    for pid in descendants(process.pid):
+        with suppress(OSError):
+            if b"\0server\0start\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
+    return None
+
+
+def was_asked_to_end(pid: int) -> bool:
+    """A stopped process has the signals that it was sent still before it."""
+    with suppress(FileNotFoundError):
+        [pending] = re.findall(r"ShdPnd:\s+(\w+)", Path(f"/proc/{pid}/status").read_text())
+        return bool(int(pending, 16) & 1 << signal.SIGTERM - 1)
+    return True  # it is gone
