@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 ROW_GROUP_ROWS = 250_000
+_MANY_ROWS = ROW_GROUP_ROWS // 8  # worth keeping the whole block whose texts they are: eight wait at most
 
 QUARANTINE = pl.Schema(
     {
@@ -134,13 +135,19 @@ class ParquetFile:
 
 
 def _array(series: pl.Series) -> pa.Array:
-    """In Arrow, with texts as views, which need no copy; a Categorical keeps its codes and is not copied."""
+    """In Arrow; a Categorical keeps its codes and is not copied.
+
+    Texts are copied where the rows are few: views of them would keep all texts of their block in memory.
+    """
     if isinstance(series.dtype, pl.Categorical):
         places = series.to_physical().rechunk().to_arrow().view(pa.int32())
         words = _array(pl.Series(list(series.dtype.categories), dtype=pl.String))  # pa.array imports pandas
         plain = words.cast(pa.string())
         return pa.DictionaryArray.from_arrays(places, plain, safe=False)  # safe: every place is looked at
-    return series.to_arrow(compat_level=pl.CompatLevel.newest())
+    if len(series) >= _MANY_ROWS:
+        return series.to_arrow(compat_level=pl.CompatLevel.newest())
+    copied = series.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return copied.cast(pa.string()) if pa.types.is_large_string(copied.type) else copied
 
 
 def _column(chunks: list[pa.Array], kind: pa.DataType) -> pa.ChunkedArray:

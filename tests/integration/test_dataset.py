@@ -199,6 +199,23 @@ def test_bytes_do_not_depend_on_how_rows_arrive(tmp_path, monkeypatch):
     assert pq.read_table(tmp_path / "b")["n"].to_pylist() == list(range(250))
 
 
+def test_bytes_do_not_depend_on_whether_texts_were_copied(tmp_path):
+    rows = pl.DataFrame({"text": [f"{row:0>20}" for row in range(dataset._MANY_ROWS)]})
+    for name, pieces in {"views": [rows], "copies": rows.iter_slices(1_000)}.items():
+        with dataset.ParquetFile(tmp_path / name, rows.schema, ()) as file:
+            for piece in pieces:
+                file.add(piece)
+    assert (tmp_path / "views").read_bytes() == (tmp_path / "copies").read_bytes()
+
+
+def test_a_few_rows_do_not_keep_the_texts_of_their_block_in_memory(tmp_path):
+    block = pl.DataFrame({"text": [f"{row:0>100}" for row in range(50_000)]})
+    with dataset.ParquetFile(tmp_path / "a.parquet", block.schema, ()) as file:
+        file.add(block.gather_every(10_000))
+        [waiting] = file._waiting
+        assert waiting.get_total_buffer_size() < 10_000
+
+
 def test_withdraw_removes_what_is_there_and_nothing_else(tmp_path):
     final = tmp_path / "tg_avatar" / "batch-1.parquet"
     dataset.withdraw(final)
