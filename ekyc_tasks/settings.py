@@ -11,6 +11,7 @@ import re
 import sys
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -69,6 +70,7 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Folder = Annotated[Path, AfterValidator(_expanded)]
 Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+_Chosen = tuple[tuple[str, Any], ...]
 
 
 def is_loopback(host: str | None) -> bool:
@@ -216,12 +218,28 @@ def load_settings(**overrides: Any) -> Settings:
 
     ConfigurationError names the variable and never shows its value.
     """
-    chosen = {name: value for name, value in overrides.items() if value is not None}
+    chosen = tuple((name, value) for name, value in overrides.items() if value is not None)
     home = _home()
+    return _read(home, _content(home / ".env"), tuple(os.environ.items()), chosen)
+
+
+def _content(dotenv: Path) -> bytes | int | None:
+    """The file's bytes, or the system's number for why there are none."""
+    try:
+        return dotenv.read_bytes()
+    except OSError as error:
+        return error.errno
+
+
+@lru_cache(maxsize=8)  # each step of a batch asks, and an answer costs 15 ms
+def _read(
+    home: Path, _dotenv: bytes | int | None, _environment: tuple[tuple[str, str], ...], chosen: _Chosen
+) -> Settings:
+    """Anew where anything that they depend on has changed."""
     dotenv = home / ".env"
     _refuse_unknown(dotenv)
     try:
-        return Settings(_env_file=dotenv, home=home, **chosen)
+        return Settings(_env_file=dotenv, home=home, **dict(chosen))
     except ValidationError as error:
         raise ConfigurationError(_first_sentence(error)) from None
     except OSError as error:

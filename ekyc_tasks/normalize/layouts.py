@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
@@ -113,13 +114,17 @@ def _layout(
 
 def _owner(cell: str, task_type: TaskType) -> str | None:
     """The contract's name for a header cell. Case, spaces, hyphens and underscores do not matter."""
-    seen = _squashed(cell)
-    if seen in map(_squashed, base.NUMBER_ALIASES):
-        return NUMBER
-    for each in task_type.fields:
-        if seen in map(_squashed, (each.name, *each.aliases)):
-            return each.name
-    return None
+    return _owners(task_type).get(_squashed(cell))
+
+
+@cache
+def _owners(task_type: TaskType) -> Mapping[str, str]:
+    """By every name that was seen; the first one to claim a name has it."""
+    names = [
+        (NUMBER, base.NUMBER_ALIASES),
+        *((each.name, (each.name, *each.aliases)) for each in task_type.fields),
+    ]
+    return {_squashed(alias): owner for owner, aliases in reversed(names) for alias in aliases}
 
 
 def _squashed(name: str) -> str:

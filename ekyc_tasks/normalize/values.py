@@ -9,6 +9,8 @@ import polars as pl
 from ekyc_tasks.normalize.lexicon import IS_BAD, MAX_REMEMBERED, Lexicon, Reading, true_at
 from ekyc_tasks.task_types.base import NOT_DETERMINED, Field, as_it_is
 
+MANY_ROWS = 2_000  # worth a lexicon
+
 
 class FieldReader:
     """Reads one field, block by block."""
@@ -23,7 +25,9 @@ class FieldReader:
     def read(self, text: pl.Series) -> Reading:
         """The dataset columns of this field, and where a text breaks the contract."""
         if isinstance(text.dtype, pl.Categorical):
-            return self._lexicon.look_up(text)
+            if len(text) >= MANY_ROWS:
+                return self._lexicon.look_up(text)
+            text = text.cast(pl.String)
         return self._read_others(text) if self._is_plain else Reading.of(self._read_watched(text))
 
     def _tells_by_rules_alone(self) -> bool:

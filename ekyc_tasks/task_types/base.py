@@ -42,7 +42,7 @@ class Field:
     has_few_values: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TaskType:
     """A check that the provider offers.
 

@@ -17,6 +17,7 @@ from ekyc_tasks.archive import text
 from ekyc_tasks.errors import ArchiveError, ConfigurationError, LoadFailed
 from ekyc_tasks.loading import load_archive
 from ekyc_tasks.models import ArchiveLimits, Reconciliation
+from ekyc_tasks.normalize import values
 from ekyc_tasks.reconcile import Reconciler
 
 pytestmark = pytest.mark.integration
@@ -237,7 +238,8 @@ def test_without_a_list_every_readable_number_counts_as_sent(load):
     )
 
 
-def test_many_blocks_give_the_same_as_one(load, tmp_path, monkeypatch):
+@pytest.mark.parametrize("many_rows", [0, 28, 2_000], ids=["coded", "mixed", "plain"])
+def test_many_blocks_give_the_same_as_one(load, tmp_path, monkeypatch, many_rows):
     numbers = [f"+4179{n:07}" for n in range(5_000)]
     lines = [
         f'{number},{"yes" if at % 3 else "no"},,{at % 200},,"a, {at % 7}",,'
@@ -246,6 +248,7 @@ def test_many_blocks_give_the_same_as_one(load, tmp_path, monkeypatch):
     data = {"all.csv": "\n".join([HEADER, *lines, *lines[:100]])}
     once = load(data, numbers=numbers), files_in(tmp_path)
     monkeypatch.setattr(text, "BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(values, "MANY_ROWS", many_rows)
     again = load(data, numbers=numbers), files_in(tmp_path)
     assert once == again
     assert once[0].counts == counts(

@@ -8,7 +8,10 @@ import sys
 
 from mutations import drawn, load_whole, read_through
 
+from ekyc_tasks.normalize import values
+
 WHOLE = 50  # every so many are loaded to the disk
+_MANY_ROWS = [0] + 4 * [values.MANY_ROWS]  # a fifth as if their few rows were many
 
 
 def main(seed: str, count: str) -> None:
@@ -16,6 +19,7 @@ def main(seed: str, count: str) -> None:
     loaded = 0
     for at in range(int(count)):
         data = drawn(lots)
+        values.MANY_ROWS = lots.choice(_MANY_ROWS)
         try:
             loaded += (read_through if at % WHOLE else load_whole)(data)
         except BaseException as error:

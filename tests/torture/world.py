@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import datetime, timedelta
-from functools import cache
 from io import StringIO
 from pathlib import Path
 from threading import Lock
@@ -27,9 +26,7 @@ import ekyc_tasks.clock
 import ekyc_tasks.lease
 import ekyc_tasks.ledger.store
 import ekyc_tasks.run
-import ekyc_tasks.settings
 import ekyc_tasks.tasks
-import flows.parameters
 from ekyc_tasks.cli import app
 from ekyc_tasks.errors import EkycError
 from ekyc_tasks.ledger import Batch, connect_ledger
@@ -106,9 +103,6 @@ async def nap(_: object, seconds: float) -> None:
     await asyncio.sleep(0)
 
 
-_load_settings = cache(ekyc_tasks.settings.load_settings)
-
-
 def prepare(root: Path) -> Hand:
     """Once in a process: seams, time, no engine."""
     driver.without_engine()
@@ -116,8 +110,6 @@ def prepare(root: Path) -> Hand:
     for module in (ekyc_tasks.clock, ekyc_tasks.lease, ekyc_tasks.ledger.store, ekyc_tasks.run):
         module.datetime = JumpingTime
     ekyc_tasks.clock.SystemClock.sleep = nap
-    # Thousands of runs: what depends on nothing but the environment is read once an example.
-    flows.parameters.load_settings = ekyc_tasks.tasks.load_settings = _load_settings
     hand = Hand()
     seams.install(hand, root=root)
     return hand
@@ -139,7 +131,6 @@ class World:
         (data / "landing").mkdir(parents=True)
         self.sandbox = Sandbox(_OPTIONS, clock=lambda: time.time() + _offset.total_seconds()).start()
         own = {"HOME": str(data), "DATA_DIR": str(data), "BASE_URL": self.sandbox.base_url}
-        _load_settings.cache_clear()
         os.environ.update({f"EKYC_{name}": value for name, value in (_SETTINGS | own).items()})
 
     def close(self) -> None:

@@ -23,6 +23,7 @@ from ekyc_tasks.normalize import (
     number_keys,
     row_keys,
     value_drift,
+    values,
 )
 from ekyc_tasks.task_types import known_task_types, task_type
 
@@ -343,6 +344,7 @@ def test_no_rows_give_no_rows_of_the_same_types():
 
 def test_a_column_of_many_values_does_not_fill_the_memory(monkeypatch):
     monkeypatch.setattr(lexicon, "MAX_REMEMBERED", 5)
+    monkeypatch.setattr(values, "MANY_ROWS", 0)
     normalizer = Normalizer(TG_AVATAR, STAMP)
     for block in range(4):
         words = [f"{'abcdefghij'[at]}{'klmn'[block]}" for at in range(10)]
@@ -362,7 +364,9 @@ CELLS = st.sampled_from(
 @given(rows=st.lists(st.tuples(*[CELLS] * 7), max_size=20), cut=st.integers(0, 20))
 def test_every_row_keeps_the_contract_however_it_was_read(rows, cut):
     rows = [(f"+4179828465{at}", *cells) for at, cells in enumerate(rows)]
-    coded = normalized(DOCUMENTED, *rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(values, "MANY_ROWS", 0)
+        coded = normalized(DOCUMENTED, *rows)
     TG_AVATAR.schema.validate(plain(coded.rows))
     layout, lines = layout_of(DOCUMENTED, TG_AVATAR), np.arange(2, 2 + len(rows))
     frame, normalizer = frame_of(DOCUMENTED, *rows), Normalizer(TG_AVATAR, STAMP)

@@ -305,3 +305,21 @@ def test_home_is_the_checkout_that_we_are_in(home, monkeypatch):
 
 def test_every_setting_says_what_it_is():
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_settings_are_those_of_this_moment(home, monkeypatch):
+    """However often they were asked for before."""
+    assert load_settings().batch_size == 10_000
+    for written in ("5", "6"):
+        (home / ".env").write_text(f"EKYC_BATCH_SIZE={written}\n")
+        assert load_settings().batch_size == int(written)
+    monkeypatch.setenv("EKYC_BATCH_SIZE", "7")
+    assert load_settings().batch_size == 7
+    assert load_settings(task_type="ws_avatar").task_type == "ws_avatar"
+    assert load_settings().task_type == "tg_avatar"
+    monkeypatch.delenv("EKYC_BATCH_SIZE")
+    (home / ".env").unlink()
+    assert load_settings().batch_size == 10_000
+    (home / ".env").mkdir()
+    with pytest.raises(ConfigurationError, match="is a folder"):
+        load_settings()
