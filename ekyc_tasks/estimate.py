@@ -16,11 +16,11 @@ from ekyc_tasks.clock import Clock
 from ekyc_tasks.ledger import LandedFile, Ledger, Link, open_ledger
 from ekyc_tasks.models import BatchState, Fate
 from ekyc_tasks.money import Balance, Budget, price, worth
-from ekyc_tasks.report import count
 from ekyc_tasks.scrub import without_numbers
 from ekyc_tasks.settings import Settings
 from ekyc_tasks.steps.arrivals import Arrivals, settled_arrivals
 from ekyc_tasks.steps.plan import Plan, PlanPolicy, preview
+from ekyc_tasks.wording import count
 
 _COUNTS = (
     "lines", "blank", "header", "rejected", "duplicate", "do_not_send", "known", "in_flight", "waiting",

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from ekyc_tasks.wording import outcome
+
 
 class BatchState(StrEnum):
     """Where one batch is. Transitions are in `ekyc_tasks.ledger`, named after what happened."""
@@ -128,6 +130,10 @@ class Reconciliation:
     def is_foreign(self) -> bool:
         """Rows came back, and none of them was asked for."""
         return self.returned > 0 and self.accepted == 0
+
+    @property
+    def summary(self) -> str:
+        return outcome(accepted=self.accepted, quarantined=self.quarantined, missing=self.missing)
 
     def contradiction(self) -> str | None:
         """The sentence that says which sum does not hold, or None when both do."""

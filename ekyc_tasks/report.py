@@ -15,6 +15,7 @@ from ekyc_tasks.funnel import LINE_COUNTS, Funnel, funnel
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger
 from ekyc_tasks.models import BatchState, LoadReport, Outcome
 from ekyc_tasks.run import Problem, Run
+from ekyc_tasks.wording import count, outcome
 
 _FAILURES = (1, 2, 3, 5)  # somebody must do something: these fire notifications
 _AT_PROVIDER = (BatchState.SUBMITTING, BatchState.SUBMITTED, BatchState.FETCHED)
@@ -170,16 +171,8 @@ def _done(counted: Funnel) -> str:
         return "Nothing has landed, and nothing is unfinished."
     # What an earlier run has planned has no lines of this one.
     bought = f"; {counted.to_send:,} of {counted.lines:,} lines bought" if counted.lines else ""
-    return (
-        f"{counted.accepted:,} rows accepted, {counted.quarantined:,} quarantined, "
-        f"{counted.missing:,} numbers missing{bought}."
-    )
-
-
-def count(number: int, noun: str) -> str:
-    """`1 batch`, `12,400 numbers`."""
-    plural = noun + ("es" if noun.endswith("ch") else "s")
-    return f"{number:,} {noun if number == 1 else plural}"
+    found = outcome(accepted=counted.accepted, quarantined=counted.quarantined, missing=counted.missing)
+    return f"{found}{bought}."
 
 
 def status_document(ledger: Ledger) -> dict[str, Any]:

@@ -284,11 +284,9 @@ async def load_batch(batch_id: str, run_id: str) -> Loaded | None:
     if report is None:
         return None
     log.info(
-        "Batch %s: %s rows accepted, %s quarantined, %s numbers missing; dialect %s, read %s",
+        "Batch %s: %s; dialect %s, read %s",
         batch_id,
-        f"{report.counts.accepted:,}",
-        f"{report.counts.quarantined:,}",
-        f"{report.counts.missing:,}",
+        report.counts.summary,
         report.dialect,
         without_numbers(", ".join(report.members_read)) or "the file itself",
     )

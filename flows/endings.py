@@ -15,9 +15,10 @@ from prefect.states import Completed, Failed
 from ekyc_tasks.courtesy import courtesy
 from ekyc_tasks.defects import told
 from ekyc_tasks.estimate import Estimate
-from ekyc_tasks.report import Summary, concluded, count, summarised
+from ekyc_tasks.report import Summary, concluded, summarised
 from ekyc_tasks.run import Problem, Run
 from ekyc_tasks.scrub import without_numbers
+from ekyc_tasks.wording import count
 from flows.artifacts import tell, tell_forecast
 from flows.schedule import next_run
 

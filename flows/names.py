@@ -10,8 +10,8 @@ from prefect.client.orchestration import get_client
 
 from ekyc_tasks.courtesy import courtesy
 from ekyc_tasks.errors import EkycError
-from ekyc_tasks.report import count
 from ekyc_tasks.run import Run
+from ekyc_tasks.wording import count
 from flows.parameters import CheckRequest
 
 

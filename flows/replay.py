@@ -11,10 +11,11 @@ from prefect.client.schemas.objects import State
 from ekyc_tasks.lease import run_lease
 from ekyc_tasks.ledger import open_ledger
 from ekyc_tasks.ledger.runs import REPLAYABLE
-from ekyc_tasks.report import concluded, count
+from ekyc_tasks.report import concluded
 from ekyc_tasks.run import Run
 from ekyc_tasks.settings import load_settings
 from ekyc_tasks.tasks import replay_batch
+from ekyc_tasks.wording import count
 from flows.artifacts import tell_batches
 from flows.endings import as_state, failed
 from flows.parameters import ReplayRequest

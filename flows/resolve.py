@@ -17,9 +17,9 @@ from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.ledger import Batch, Ledger, open_ledger
 from ekyc_tasks.models import BatchState, Decision
 from ekyc_tasks.pages import NEEDS_A_DECISION, decision_lines
-from ekyc_tasks.report import count
 from ekyc_tasks.settings import load_settings
 from ekyc_tasks.tasks import resolve_batch
+from ekyc_tasks.wording import count
 from flows.artifacts import tell_batches, tell_open
 from flows.endings import failed
 from flows.names import call_it

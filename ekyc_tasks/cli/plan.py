@@ -17,9 +17,9 @@ from ekyc_tasks.errors import EkycError
 from ekyc_tasks.estimate import Estimate, estimated, ledger_to_look_at
 from ekyc_tasks.money import Balance
 from ekyc_tasks.provider import Provider, Timeouts
-from ekyc_tasks.report import count
 from ekyc_tasks.settings import Settings, load_settings
 from ekyc_tasks.task_types import task_type as known_task_type
+from ekyc_tasks.wording import count
 
 _QUESTION = Timeouts(connect=5, read=5, write=5)  # a balance is good to know, not worth a long wait
 _COLUMNS = (

@@ -89,11 +89,11 @@ class Progress:
             )
 
     def loaded(self, batch_id: str, counts: Reconciliation, *, run_id: str) -> None:
-        self._counted(batch_id, BatchState.FETCHED, counts, why=_summary(counts), run_id=run_id)
+        self._counted(batch_id, BatchState.FETCHED, counts, why=counts.summary, run_id=run_id)
 
     def replayed(self, batch_id: str, counts: Reconciliation, *, run_id: str) -> None:
         """Loaded again from its archive: LOADED stays LOADED, and the counts are those of now."""
-        why = f"loaded again: {_summary(counts)}"
+        why = f"loaded again: {counts.summary}"
         self._counted(batch_id, BatchState.LOADED, counts, why=why, run_id=run_id)
 
     def load_failed(self, batch_id: str, *, why: str, run_id: str) -> None:
@@ -125,10 +125,3 @@ class Progress:
                 missing=counts.missing,
                 cell_issues=counts.cell_issues,
             )
-
-
-def _summary(counts: Reconciliation) -> str:
-    return (
-        f"{counts.accepted:,} rows accepted, {counts.quarantined:,} quarantined, "
-        f"{counts.missing:,} numbers missing"
-    )

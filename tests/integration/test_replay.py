@@ -110,7 +110,7 @@ def test_the_same_code_gives_the_same_bytes_and_one_event_more(keep):
     assert document["replayed"][0]["has_changed"] is False
     assert keep.files() == before
     assert len(keep.ledger.history.events("b1")) == events + 1
-    assert keep.why("b1") == "loaded again: 3 rows accepted, 1 quarantined, 0 numbers missing"
+    assert keep.why("b1") == "loaded again: 3 rows accepted, 1 quarantined, 0 missing"
     assert keep.state("b1") is LOADED
 
 

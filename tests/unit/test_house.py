@@ -63,7 +63,7 @@ LAYERS = [
             "ekyc_tasks.task_types",
         ],
     ),
-    ("models", ["ekyc_tasks.models"]),
+    ("models", ["ekyc_tasks.models", "ekyc_tasks.wording"]),
     ("errors", ["ekyc_tasks.errors", "ekyc_tasks"]),
 ]
 RANKS = {prefix: rank for rank, (_, prefixes) in enumerate(LAYERS) for prefix in prefixes}
