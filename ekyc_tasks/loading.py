@@ -30,7 +30,6 @@ from ekyc_tasks.normalize import (
     Stamp,
     layout_drift,
     layout_of,
-    number_keys,
     ragged_apart,
     row_keys,
     set_apart,
@@ -38,11 +37,10 @@ from ekyc_tasks.normalize import (
     worth,
 )
 from ekyc_tasks.reconcile import Codes, Reconciler, RowFate
+from ekyc_tasks.sent import keys_in
 from ekyc_tasks.task_types import TaskType
 from ekyc_tasks.task_types import task_type as task_type_named
 
-NUMBERS_CHUNK = 4 << 20
-SHORTEST_LINE = 7  # bytes: six digits and a newline
 DEFAULT_LIMITS = ArchiveLimits()
 
 _REASONS = pl.Series(  # by `RowFate`
@@ -162,38 +160,12 @@ def _layout(table: Table, task_type: TaskType) -> Layout:
 
 def _submitted(numbers: Path) -> Int64Array:
     """The keys of the file that was sent; shape (numbers,)."""
-    keys = np.empty(
-        numbers.stat().st_size // SHORTEST_LINE + 1, dtype=np.int64
-    )  # memory only where it is used
-    found = 0
-    with numbers.open("rb") as file:
-        while chunk := file.read(NUMBERS_CHUNK):
-            lines = number_keys(_lines(chunk + file.readline()))
-            if lines.has_nulls():
-                raise LoadFailed(
-                    f"{numbers.name}, the list of what was sent, holds lines that are no E.164 numbers"
-                )
-            keys[found : found + len(lines)] = lines.to_numpy()
-            found += len(lines)
-    return keys[:found]
-
-
-def _lines(data: bytes) -> pl.Series:
-    """The lines that are not blank, as text; what is no text is no number either."""
-    plain = data if data.isascii() and b"\0" not in data else b"?\n"
     try:
-        frame = pl.read_csv(
-            plain,
-            has_header=False,
-            schema={"number": pl.String},
-            separator="\0",  # in no line
-            quote_char=None,
-        )
-    except pl.exceptions.NoDataError:
-        return pl.Series("number", [], dtype=pl.String)
-    lines = frame.to_series().drop_nulls()
-    is_blank = lines.str.len_bytes() < SHORTEST_LINE - 1
-    return lines.filter(~(is_blank & (lines.str.strip_chars() == ""))) if is_blank.any() else lines
+        return keys_in(numbers)
+    except ValueError:
+        raise LoadFailed(
+            f"{numbers.name}, the list of what was sent, holds lines that are no E.164 numbers"
+        ) from None
 
 
 # --- the stream -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,12 @@ from ekyc_tasks.disk import discard, open_private, private_dir, publish, staged
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.keys import Keys, distinct
+from ekyc_tasks.normalize import is_in_range, number_keys
+from ekyc_tasks.numbers import digit_counts
 
+_CHUNK_BYTES = 8 << 20
+_SHORTEST_LINE = 7  # bytes: six digits and a newline
+_AS_LINES: dict[str, Any] = {"has_header": False, "separator": "\0", "quote_char": None}  # \0: in no line
 _CHUNK = 1 << 18  # numbers turned into text at a time: with more, the kernel is busy finding memory
 
 
@@ -62,14 +68,12 @@ def _write_keys(folder: DataFolder, batch_id: str, keys: Keys) -> None:
 
 def _read_text(path: Path, batch_id: str) -> Keys:
     try:
-        frame = pl.read_csv(path, has_header=False, new_columns=["key"], schema={"key": pl.Int64})
-    except (OSError, pl.exceptions.PolarsError):
+        return keys_in(path)
+    except (OSError, ValueError):
         raise InputError(
             f"Nothing was planned: {path}, the numbers of batch {batch_id}, cannot be read; "
             "restore it from a backup, or numbers might be bought twice."
         ) from None
-    keys: Keys = frame["key"].to_numpy(writable=True)
-    return keys
 
 
 def _lines(keys: Keys) -> memoryview:
@@ -78,3 +82,60 @@ def _lines(keys: Keys) -> memoryview:
     text.write(b"+")
     pl.DataFrame({"key": keys}).write_csv(text, include_header=False, line_terminator="\n+")
     return text.getbuffer()[:-1]
+
+
+# --- a list of numbers → keys ---------------------------------------------------------------------------
+
+
+def keys_in(numbers: Path) -> Keys:
+    """The keys of a file with one number a line, in its order; ValueError where a line is none."""
+    most = numbers.stat().st_size // _SHORTEST_LINE + 1
+    keys = np.empty(most, dtype=np.int64)  # memory only where it is used
+    found = 0
+    with numbers.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            lines = chunk + file.readline()
+            some = _plain_keys(lines)
+            if some is None:
+                some = _any_keys(lines)
+            keys[found : found + len(some)] = some
+            found += len(some)
+    return keys[:found]
+
+
+def _plain_keys(lines: bytes) -> Keys | None:
+    """Where each line is a ``+`` and digits, as this project writes them; None where one is not.
+
+    A line that is a number has one ``+`` at most; so their count, and that of all digits, prove it of each.
+    """
+    try:
+        keys = pl.read_csv(lines, schema={"key": pl.Int64}, **_AS_LINES).to_series()
+    except pl.exceptions.PolarsError:
+        return None
+    if not is_in_range(keys).all() or keys.has_nulls():
+        return None
+    plain: Keys = keys.to_numpy()
+    signs = np.count_nonzero(np.frombuffer(lines, dtype=np.uint8) == ord("+"))
+    ends = len(plain) - (not lines.endswith(b"\n"))
+    is_plain = signs == len(plain) and len(lines) == signs + digit_counts(plain).sum() + ends
+    return plain if is_plain else None
+
+
+def _any_keys(lines: bytes) -> Keys:
+    """As results have them too: with spaces, blank lines, without ``+``."""
+    keys = number_keys(_texts(lines))
+    if keys.has_nulls():
+        raise ValueError("a line is no number")
+    found: Keys = keys.to_numpy()
+    return found
+
+
+def _texts(lines: bytes) -> pl.Series:
+    """The lines that are not blank; what is no text is no number either."""
+    plain = lines if lines.isascii() and b"\0" not in lines else b"?\n"
+    try:
+        texts = pl.read_csv(plain, schema={"number": pl.String}, **_AS_LINES).to_series().drop_nulls()
+    except pl.exceptions.NoDataError:
+        return pl.Series("number", [], dtype=pl.String)
+    is_blank = texts.str.len_bytes() < _SHORTEST_LINE - 1
+    return texts.filter(~(is_blank & (texts.str.strip_chars() == ""))) if is_blank.any() else texts

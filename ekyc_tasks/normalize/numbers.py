@@ -5,12 +5,16 @@ Compared by their digits, as integers; `UNREADABLE` where there is none.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from ekyc_tasks.archive import Int64Array
 from ekyc_tasks.task_types.base import NUMBER
+
+Column = TypeVar("Column", pl.Expr, pl.Series)
 
 UNREADABLE = 0
 """The key of a row whose number cannot be read."""
@@ -28,10 +32,15 @@ def number_keys(text: pl.Series) -> pl.Series:
     """Digits as Int64, null where a text is no phone number. Seen in the field: with and without ``+``."""
     keys = text.cast(pl.Int64, strict=False)
     has_prefix = text.str.starts_with("0") | text.str.starts_with("+0")
-    is_hard = (~keys.is_between(_SMALLEST_KEY, _KEY_LIMIT, closed="left") | has_prefix).fill_null(True)
+    is_hard = (~is_in_range(keys) | has_prefix).fill_null(True)
     if not is_hard.any():
         return keys
     return keys.scatter(is_hard.arg_true(), _untidy_keys(text.filter(is_hard)))
+
+
+def is_in_range(keys: Column) -> Column:
+    """Whether a number of E.164 may have so many digits; null for null."""
+    return keys.is_between(_SMALLEST_KEY, _KEY_LIMIT, closed="left")
 
 
 def e164(text: pl.Series, keys: Int64Array, digits: npt.NDArray[np.intp]) -> pl.Series:
@@ -55,11 +64,7 @@ def _untidy_keys(text: pl.Series) -> pl.Series:
     key = name.str.extract(r"^\+?([1-9][0-9]{5,14})(?:[.,]0+)?$").cast(pl.Int64)
     if tidy.select(name.str.contains(_POWER)).to_series().any():
         key = pl.coalesce(key, _power_of_ten(name))
-    return tidy.select(pl.when(_is_in_range(key)).then(key)).to_series()
-
-
-def _is_in_range(key: pl.Expr) -> pl.Expr:
-    return key.is_between(_SMALLEST_KEY, _KEY_LIMIT, closed="left")
+    return tidy.select(pl.when(is_in_range(key)).then(key)).to_series()
 
 
 def _power_of_ten(text: pl.Expr) -> pl.Expr:

@@ -1,0 +1,14 @@
+"""Words for counts, as every sentence has them."""
+
+from __future__ import annotations
+
+
+def count(number: int, noun: str) -> str:
+    """`1 batch`, `12,400 numbers`."""
+    plural = noun + ("es" if noun.endswith("ch") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def outcome(*, accepted: int, quarantined: int, missing: int) -> str:
+    """What became of one batch, or of several."""
+    return f"{count(accepted, 'row')} accepted, {quarantined:,} quarantined, {missing:,} missing"
