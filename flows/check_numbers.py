@@ -7,6 +7,8 @@ ledger knows what was begun, and the next run goes on.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from prefect import flow
@@ -38,7 +40,7 @@ async def check_numbers(request: CheckRequest = EVERYTHING) -> State[dict[str, A
             await plan(run, request)
             if run.ledger.uploads.unexplained():
                 await run.attempt(explain_held())
-            async with asyncio.TaskGroup() as following:
+            async with side_by_side() as following:
                 for batch_id in run.underway():
                     following.create_task(follow(run, batch_id))
                 await send(run, request, following)
@@ -49,6 +51,16 @@ async def check_numbers(request: CheckRequest = EVERYTHING) -> State[dict[str, A
             return await ended(run)
     except Exception as error:  # Prefect keeps what is raised here, word by word
         return failed(error)
+
+
+@asynccontextmanager
+async def side_by_side() -> AsyncIterator[asyncio.TaskGroup]:
+    """Prefect knows a cancelled run by its signal, and does not look for one in a group of errors."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def forecast(request: CheckRequest) -> State[dict[str, Any]]:
