@@ -5,6 +5,9 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 
+# Hundreds of processes start in the tests, and one that finds no bytecode compiles for three seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The second try is for networks whose certificates only the system knows. --inexact: uv may live in .venv.
 sync = echo "Installing what uv.lock names ..." && { $(1) sync --frozen --inexact --quiet 2>/dev/null \
 	|| UV_SYSTEM_CERTS=true $(1) sync --frozen --inexact --quiet; }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,12 +22,12 @@ Reader = Callable[[pl.Series], pl.DataFrame]
 class Reading:
     """``values`` are the dataset columns of a field; ``bad`` are the rows whose text breaks the contract."""
 
-    values: pl.DataFrame
+    values: Sequence[pl.Series]
     bad: Int64Array
 
     @classmethod
     def of(cls, read: pl.DataFrame) -> Reading:
-        return cls(read.drop(IS_BAD), true_at(read.get_column(IS_BAD)))
+        return cls(read.drop(IS_BAD).get_columns(), true_at(read.get_column(IS_BAD)))
 
 
 def true_at(flags: pl.Series) -> Int64Array:
@@ -67,7 +67,7 @@ class Lexicon:
         values = self._values_of_codes.select(pl.all().gather(codes))
         has_bad = self._are_bad_codes.any()
         bad = true_at(self._are_bad_codes.gather(codes)) if has_bad else np.empty(0, dtype=np.int64)
-        return Reading(values, bad)
+        return Reading(values.get_columns(), bad)
 
     def _learn(self, text: pl.Series, codes: pl.Series, count: int) -> None:
         """Read the texts that are new, in the order of their first rows. So many codes there are."""

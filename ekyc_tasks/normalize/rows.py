@@ -11,10 +11,9 @@ import polars as pl
 
 from ekyc_tasks.archive import Int64Array
 from ekyc_tasks.normalize.layouts import Extra, Layout
-from ekyc_tasks.normalize.lexicon import Reading
 from ekyc_tasks.normalize.numbers import e164
 from ekyc_tasks.normalize.quarantine import ISSUES, set_apart
-from ekyc_tasks.normalize.values import FieldReader
+from ekyc_tasks.normalize.values import Reader
 from ekyc_tasks.numbers import calling_codes, digit_counts
 from ekyc_tasks.task_types import base
 from ekyc_tasks.task_types.base import Field, TaskType
@@ -46,7 +45,8 @@ class Normalizer:
     def __init__(self, task_type: TaskType, stamp: Stamp) -> None:
         self.task_type = task_type
         self.bad_cells: Counter[str] = Counter()
-        self._readers = {each.name: FieldReader(each, task_type.rules(each)) for each in task_type.fields}
+        self._reader = Reader(task_type)
+        self._expects = {each.name: each.expects for each in task_type.fields}
         moment = pl.Series([stamp.checked_at.astimezone(UTC)], dtype=pl.Datetime("us", "UTC"))
         self._stamps = pl.DataFrame(
             [
@@ -64,11 +64,11 @@ class Normalizer:
             calling_codes(keys, digits).alias("calling_code"),
             *self._stamped(frame.height),
         ]
-        bad: dict[str, Int64Array] = {}
-        for each in self.task_type.fields:
-            reading = self._reading(each, frame, layout)
-            bad[each.name] = reading.bad
-            columns += reading.values.get_columns()
+        texts = {each.name: self._text(each, frame, layout) for each in self.task_type.fields}
+        readings = self._reader.read(texts)
+        for reading in readings.values():
+            columns += reading.values
+        bad = {name: reading.bad for name, reading in readings.items()}
         rows = pl.DataFrame(columns).with_columns(_extra(frame, layout)).select(self.task_type.columns)
         return Normalized(rows, self._issues(bad, frame, lines, layout))
 
@@ -81,15 +81,15 @@ class Normalizer:
 
     def new_words(self) -> dict[str, set[str]]:
         """Values of open vocabularies that nobody has seen before, by the provider's column."""
-        return {name: reader.new_words for name, reader in self._readers.items() if reader.new_words}
+        return self._reader.new_words()
 
-    def _reading(self, each: Field, frame: pl.DataFrame, layout: Layout) -> Reading:
+    def _text(self, each: Field, frame: pl.DataFrame, layout: Layout) -> pl.Series:
         position = layout.fields.get(each.name)
         if position is not None:
-            return self._readers[each.name].read(frame.to_series(position))
+            return frame.to_series(position)
         is_named = each is self.task_type.verdict and layout.verdict is not None
         text = ("yes" if layout.verdict else "no") if is_named else ""
-        return self._readers[each.name].read(_word("text", text).new_from_index(0, frame.height))
+        return _word("text", text).new_from_index(0, frame.height)
 
     def _issues(
         self, bad: Mapping[str, Int64Array], frame: pl.DataFrame, lines: Int64Array, layout: Layout
@@ -98,7 +98,7 @@ class Normalizer:
         for name, places in bad.items():
             if len(places):
                 self.bad_cells[name] += len(places)
-                reason = f"not {self._readers[name].field.expects}"
+                reason = f"not {self._expects[name]}"
                 found.append(set_apart(frame, lines, places, layout, reason=reason, column=name))
         return pl.concat(found)
 

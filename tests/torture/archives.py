@@ -11,7 +11,7 @@ from mutations import drawn, load_whole, read_through
 from ekyc_tasks.normalize import values
 
 WHOLE = 50  # every so many are loaded to the disk
-_MANY_ROWS = [0] + 4 * [values.MANY_ROWS]  # a fifth as if their few rows were many
+_MANY_ROWS = [0] + 9 * [values.MANY_ROWS]  # a tenth as if their few rows were many
 
 
 def main(seed: str, count: str) -> None:

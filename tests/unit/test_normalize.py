@@ -351,7 +351,7 @@ def test_a_column_of_many_values_does_not_fill_the_memory(monkeypatch):
         rows = [(f"+4179828{at:04}", "yes", word) for at, word in enumerate(words)]
         found = normalized(("number", "telegram", "category"), *rows, normalizer=normalizer)
         assert found.rows["category"].to_list() == words
-        assert len(normalizer._readers["category"]._lexicon._place_of) <= 11
+        assert len(normalizer._reader._readers["category"]._lexicon._place_of) <= 11
 
 
 CELLS = st.sampled_from(
