@@ -5,11 +5,14 @@ A key is a number's E.164 digits as an integer, without the ``+``. *Sorted keys*
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 Keys = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+AnyKeys = TypeVar("AnyKeys", Keys, npt.NDArray[np.uint32])
 
 NO_KEYS: Keys = np.empty(0, dtype=np.int64)
 
@@ -32,8 +35,8 @@ class KeyBuffer:
         return distinct(keys)
 
 
-def distinct(keys: Keys) -> Keys:
-    """Sorted keys, made in place."""
+def distinct(keys: AnyKeys) -> AnyKeys:
+    """Sorted keys, made in place; of halves of keys too."""
     keys.sort()
     is_first = np.empty(min(len(keys), _CHUNK), dtype=np.bool_)
     kept, last = 0, None
@@ -56,7 +59,7 @@ def compacted(keys: Keys, is_wanted: Flags) -> Keys:
     return keys[:kept]
 
 
-def _moved(keys: Keys, kept: int, chunk: Keys) -> int:
+def _moved(keys: AnyKeys, kept: int, chunk: AnyKeys) -> int:
     end = kept + len(chunk)
     keys[kept:end] = chunk
     return end

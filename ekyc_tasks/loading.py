@@ -1,13 +1,13 @@
 """Load: a result archive → typed rows of the dataset, the quarantine, and accounts that add up.
 
 A stream of blocks from the archive to the Parquet writer, so that memory does not grow with the rows but for
-nine bytes a number. Nothing is published before the accounts of the whole batch hold.
+five bytes a number. Nothing is published before the accounts of the whole batch hold.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +22,7 @@ from ekyc_tasks.archive import Block, Int64Array, Member, Table, choose, open_me
 from ekyc_tasks.conveyor import ahead
 from ekyc_tasks.disk import staged
 from ekyc_tasks.errors import LoadFailed
+from ekyc_tasks.keys import NO_KEYS
 from ekyc_tasks.models import ArchiveLimits, LoadReport, Reconciliation
 from ekyc_tasks.normalize import (
     UNREADABLE,
@@ -112,7 +113,8 @@ def _refuse_second_date(final: Path) -> None:
 def numbers_in(archive: Path, *, task_type: str, limits: ArchiveLimits = DEFAULT_LIMITS) -> Int64Array:
     """The keys of all readable numbers of an archive, in any order; raises `LoadFailed` as loading does."""
     with open_members(archive, limits) as members:
-        return _source(members, task_type_named(task_type), limits).keys()
+        keys = _source(members, task_type_named(task_type), limits).keys()
+        return np.concatenate([NO_KEYS, *keys])
 
 
 # --- what the archive holds -----------------------------------------------------------------------------
@@ -134,11 +136,11 @@ class _Source:
             for block in table.blocks(layout.has_header, layout.few_value_positions(self.task_type)):
                 yield block, layout
 
-    def keys(self) -> Int64Array:
+    def keys(self) -> Iterator[Int64Array]:
         """Every readable number; without a list of what was sent, the archive is read once more for that."""
-        found = [row_keys(block.frame, layout) for block, layout in self.blocks()]
-        keys: Int64Array = np.concatenate([np.empty(0, dtype=np.int64), *found])
-        return np.extract(keys != UNREADABLE, keys)
+        for block, layout in self.blocks():
+            keys = row_keys(block.frame, layout)
+            yield keys[keys != UNREADABLE]
 
 
 def _source(members: Sequence[Member], task_type: TaskType, limits: ArchiveLimits) -> _Source:
@@ -158,10 +160,10 @@ def _layout(table: Table, task_type: TaskType) -> Layout:
     return layout
 
 
-def _submitted(numbers: Path) -> Int64Array:
-    """The keys of the file that was sent; shape (numbers,)."""
+def _submitted(numbers: Path) -> Iterator[Int64Array]:
+    """The keys of the file that was sent, part by part."""
     try:
-        return keys_in(numbers)
+        yield from keys_in(numbers)
     except ValueError:
         raise LoadFailed(
             f"{numbers.name}, the list of what was sent, holds lines that are no E.164 numbers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,7 @@ import polars as pl
 from ekyc_tasks.disk import discard, open_private, private_dir, publish, staged
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.folders import DataFolder
-from ekyc_tasks.keys import Keys, distinct
+from ekyc_tasks.keys import NO_KEYS, Keys, distinct
 from ekyc_tasks.normalize import is_in_range, number_keys
 from ekyc_tasks.numbers import digit_counts
 
@@ -68,7 +69,7 @@ def _write_keys(folder: DataFolder, batch_id: str, keys: Keys) -> None:
 
 def _read_text(path: Path, batch_id: str) -> Keys:
     try:
-        return keys_in(path)
+        return np.concatenate([NO_KEYS, *keys_in(path)])
     except (OSError, ValueError):
         raise InputError(
             f"Nothing was planned: {path}, the numbers of batch {batch_id}, cannot be read; "
@@ -87,20 +88,13 @@ def _lines(keys: Keys) -> memoryview:
 # --- a list of numbers → keys ---------------------------------------------------------------------------
 
 
-def keys_in(numbers: Path) -> Keys:
-    """The keys of a file with one number a line, in its order; ValueError where a line is none."""
-    most = numbers.stat().st_size // _SHORTEST_LINE + 1
-    keys = np.empty(most, dtype=np.int64)  # memory only where it is used
-    found = 0
+def keys_in(numbers: Path) -> Iterator[Keys]:
+    """The keys of a file with one number a line, part by part; ValueError where a line is none."""
     with numbers.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             lines = chunk + file.readline()
-            some = _plain_keys(lines)
-            if some is None:
-                some = _any_keys(lines)
-            keys[found : found + len(some)] = some
-            found += len(some)
-    return keys[:found]
+            plain = _plain_keys(lines)
+            yield _any_keys(lines) if plain is None else plain
 
 
 def _plain_keys(lines: bytes) -> Keys | None:

@@ -111,7 +111,7 @@ def read_through(data: bytes) -> bool:
                 source = loading._source(members, TG_AVATAR, LIMITS)
                 submitted = np.array([int(number) for number in NUMBERS])
                 stream = loading._Stream(
-                    Reconciler(submitted), Normalizer(TG_AVATAR, Stamp(CHECKED_AT, "b", "t")), "b"
+                    Reconciler([submitted]), Normalizer(TG_AVATAR, Stamp(CHECKED_AT, "b", "t")), "b"
                 )
                 accepted = sum(block.rows.height for block in stream.sorted(source.blocks()))
                 loading._accounts(stream, accepted)
