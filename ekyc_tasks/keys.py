@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 Keys = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -17,6 +18,7 @@ AnyKeys = TypeVar("AnyKeys", Keys, npt.NDArray[np.uint32])
 NO_KEYS: Keys = np.empty(0, dtype=np.int64)
 
 _CHUNK = 1 << 20  # keys handled at a time, so that nothing but the sets themselves takes memory
+_TOO_MANY = 1 << 25  # to be in memory twice
 _SPARSE = 16  # so many times fewer needles are better looked up one by one
 
 
@@ -37,7 +39,7 @@ class KeyBuffer:
 
 def distinct(keys: AnyKeys) -> AnyKeys:
     """Sorted keys, made in place; of halves of keys too."""
-    keys.sort()
+    _sort(keys)
     is_first = np.empty(min(len(keys), _CHUNK), dtype=np.bool_)
     kept, last = 0, None
     for start in range(0, len(keys), _CHUNK):
@@ -48,6 +50,14 @@ def distinct(keys: AnyKeys) -> AnyKeys:
         last = chunk[-1].copy()
         kept = _moved(keys, kept, chunk if first.all() else chunk[first])
     return keys[:kept]
+
+
+def _sort(keys: AnyKeys) -> None:
+    """In place; polars needs room beside it, a third of numpy's time, and all processors."""
+    if len(keys) > _TOO_MANY:
+        keys.sort()
+    else:
+        keys[:] = pl.Series(keys).sort()
 
 
 def compacted(keys: Keys, is_wanted: Flags) -> Keys:

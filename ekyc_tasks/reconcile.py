@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
@@ -43,9 +42,7 @@ class Reconciler:
 
     def __init__(self, submitted: Iterable[Int64Array]) -> None:
         """``submitted`` are the keys of what was sent, a part at a time, in any order."""
-        lows_of = _by_high_half(submitted)
-        with ThreadPoolExecutor() as pool:  # most of a shelf's work is sorting, which numpy does side by side
-            self._shelves = dict(zip(lows_of, pool.map(_Shelf.of, lows_of.values()), strict=True))
+        self._shelves = {high: _Shelf.of(lows) for high, lows in _by_high_half(submitted).items()}
         self._rows = np.zeros(len(RowFate), dtype=np.int64)
 
     def sort(self, keys: Int64Array) -> Codes:
