@@ -25,7 +25,7 @@ test: .venv/synced
 # some files only.
 PARTS ?= tests/torture
 torture: .venv/synced
-	@POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadgroup $(PARTS) --color=no -q
+	@POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder $(PARTS) --color=no -q
 
 lint: .venv/synced
 	@$(BIN)/ruff check

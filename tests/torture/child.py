@@ -18,6 +18,8 @@ from torture import driver, seams
 from ekyc_tasks.cli import app
 from ekyc_tasks.errors import EkycError
 from ekyc_tasks.ledger import open_ledger
+from ekyc_tasks.provider import wire
+from ekyc_tasks.task_types import known_task_types, task_type
 
 _LOADED_LATE = (
     "anyio._backends._asyncio",
@@ -54,6 +56,11 @@ def _rehearse() -> None:
     for name in _LOADED_LATE:
         import_module(name)
     phonenumbers.PhoneMetadata.load_all()
+    for trust_env in (True, False):
+        wire.trusted(trust_env=trust_env)
+    for kind in known_task_types():
+        for each in task_type(kind).fields:
+            task_type(kind).rules(each)
     with TemporaryDirectory() as folder:
         open_ledger(f"sqlite:///{folder}/ledger.db").close()
 

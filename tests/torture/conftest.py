@@ -9,6 +9,11 @@ from torture.figures import Part
 from torture.fixtures import FIGURES, crew, figures, undisturbed  # noqa: F401 - fixtures
 
 
+def pytest_collection_modifyitems(items):
+    """The longest first, beside it those that wait for a server; the others keep all cores busy."""
+    items.sort(key=lambda item: (item.path.stem != "test_archives", item.get_closest_marker("flow") is None))
+
+
 def pytest_sessionfinish(session):
     """Tests run side by side in processes of xdist's: what they measured goes to the one that prints."""
     if hasattr(session.config, "workeroutput"):
