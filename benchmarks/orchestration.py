@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import signal
 import statistics
 import subprocess
@@ -32,6 +31,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.memory import peak_mib
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
 
 SIZES = (1, 10, 100)
@@ -54,7 +54,7 @@ def measure(how: str, batches: int, home: Path) -> dict[str, float]:
     began, cpu_began = time.perf_counter(), time.process_time()
     asyncio.run(run())
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
-    return {"seconds": seconds, "cpu": cpu, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"seconds": seconds, "cpu": cpu, "mib": peak_mib()}
 
 
 def _drop(home: Path, batches: int, *, start: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import struct
 import sys
 import time
@@ -14,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from isal import isal_zlib
+
+from benchmarks.memory import peak_mib
 
 CHECKED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 BATCH_ID, TASK_ID = "batch-1", "d4g8o46p2jvh04o9uolg"
@@ -60,10 +61,7 @@ def timed(load: Callable[[Job], int], job: Job) -> Measured:
     wall, cpu = time.perf_counter(), time.process_time()
     missing = load(job)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        1 << 10 if sys.platform == "linux" else 1 << 20
-    )
-    return Measured(wall, cpu, peak, missing)
+    return Measured(wall, cpu, peak_mib(), missing)
 
 
 def unpacked(job: Job) -> Path:
