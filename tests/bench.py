@@ -139,12 +139,19 @@ class Bench:
     def downloads(self):
         return len([call for call in self.sandbox.calls if call.server == "storage"])
 
-    def set(self, **values):
-        """Put the batch somewhere, behind everybody's back."""
+    def set(self, batch_id=BATCH, **values):
+        """Put a batch somewhere, behind everybody's back."""
         names = ", ".join(f"{name} = ?" for name in values)
         with sqlite3.connect(self.ledger_file) as connection:
-            connection.execute(f"UPDATE batches SET {names}", tuple(values.values()))  # noqa: S608 - our names
+            connection.execute(f"UPDATE batches SET {names} WHERE batch_id = ?", (*values.values(), batch_id))  # noqa: S608 - our names
         connection.close()
+
+    def bought_before(self, task_id):
+        """Another batch is in the ledger, which was bought in a run before."""
+        old = NewBatch("batch-0", 1, "")
+        self.ledger.plans.planned(landed=[], new_batches=[old], links=[], task_type="tg_avatar", run_id=RUN)
+        then = f"{self.clock.now():%Y-%m-%d %H:%M:%S.%f}"
+        self.set(batch_id="batch-0", state=BatchState.LOADED, task_id=task_id, submitted_at=then)
 
     def as_submitted(self, task_id="d4g24nep2jvh04o9uoh0"):
         self.set(state=SUBMITTED, task_id=task_id)

@@ -29,6 +29,7 @@ from ekyc_tasks.ledger import Attempt, Batch, Ledger
 from ekyc_tasks.models import BatchState, Outcome, UploadResult
 from ekyc_tasks.money import NO_BUDGET, Balance, Budget, has_moved, price
 from ekyc_tasks.provider import Provider
+from ekyc_tasks.steps.account import confirm_account
 
 _SERVER_ERRORS = 3  # in a batch's life; the third 500 is believed no more
 _PAUSE = timedelta(seconds=10)  # after a 429 that does not say how long
@@ -65,13 +66,16 @@ async def submit(
 ) -> BatchState:
     """The state after it: SUBMITTED, REFUSED or HELD (or what it was, when it was not PLANNED).
 
-    Raises NotAccepted (free, try again), AccessDenied, NoMoney: the batch is PLANNED then.
+    Raises NotAccepted (free, try again), AccessDenied, NoMoney, and ConfigurationError for the key of another
+    account: the batch is PLANNED then.
     """
     batch = ledger.history.batch(batch_id)
     if batch.state is not BatchState.PLANNED:
         return batch.state
     await _wait_for_turn(batch, clock, until)
     await asyncio.to_thread(_check_file, batch, folder)
+    if not ledger.uploads.numbers_sent(run_id):
+        await confirm_account(ledger, provider)
     before = await provider.balance()
     _require_balance(batch, before, policy)
     attempt = _intend(batch, run_id=run_id, ledger=ledger, policy=policy, balance=before)

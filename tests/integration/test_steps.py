@@ -706,6 +706,32 @@ def test_task_of_another_account_is_a_wrong_key(bench):
         assert (bench.state, bench.batch.exported_at) == (SUBMITTED, None)
 
 
+def test_key_of_another_account_buys_nothing(bench):
+    """Told by the newest task, which the account of before has bought."""
+    bench.ledger.facts.belongs_to_user("somebody")
+    with beside(bench, charges=1):
+        bench.bought_before(asyncio.run(bought(bench)))
+        with pytest.raises(ConfigurationError, match="another account"):
+            bench.submit()
+        assert (bench.state, bench.uploads, bench.attempts) == (PLANNED, 1, [])
+
+
+async def bought(bench):
+    """The id of a task, bought by hand."""
+    async with bench.provider() as provider:
+        result = await provider.upload(
+            io.BytesIO(b"+41798284651\n"), name="one.txt", task_type="tg_avatar", deadline=5
+        )
+    return result.task_id
+
+
+@pytest.mark.parametrize("chaos", [(), ("poll:1=500",), ("poll:1=html",), ("poll:1=404",)])
+def test_where_the_provider_does_not_name_the_account_the_upload_goes_on(bench, chaos):
+    with beside(bench, *chaos, charges=1):
+        bench.bought_before("d4g24nep2jvh04o9uoh0")
+        assert bench.submit() is SUBMITTED
+
+
 @pytest.mark.parametrize(
     ("state", "is_there"),
     [
