@@ -18,7 +18,7 @@ AnyKeys = TypeVar("AnyKeys", Keys, npt.NDArray[np.uint32])
 NO_KEYS: Keys = np.empty(0, dtype=np.int64)
 
 _CHUNK = 1 << 20  # keys handled at a time, so that nothing but the sets themselves takes memory
-_TOO_MANY = 1 << 25  # to be in memory twice
+_MANY, _TOO_MANY = 1 << 13, 1 << 25  # the latter to be in memory twice
 _SPARSE = 16  # so many times fewer needles are better looked up one by one
 
 
@@ -38,7 +38,7 @@ class KeyBuffer:
 
 
 def distinct(keys: AnyKeys) -> AnyKeys:
-    """Sorted keys, made in place; of halves of keys too."""
+    """Sorted keys, made in place; or sorted halves of keys."""
     _sort(keys)
     is_first = np.empty(min(len(keys), _CHUNK), dtype=np.bool_)
     kept, last = 0, None
@@ -53,11 +53,11 @@ def distinct(keys: AnyKeys) -> AnyKeys:
 
 
 def _sort(keys: AnyKeys) -> None:
-    """In place; polars needs room beside it, a third of numpy's time, and all processors."""
-    if len(keys) > _TOO_MANY:
-        keys.sort()
-    else:
+    """In place. Of many, polars is three times as fast, on all processors, and needs as much room again."""
+    if _MANY < len(keys) < _TOO_MANY:
         keys[:] = pl.Series(keys).sort()
+    else:
+        keys.sort()
 
 
 def compacted(keys: Keys, is_wanted: Flags) -> Keys:

@@ -114,7 +114,7 @@ def _by_high_half(parts: Iterable[Int64Array]) -> dict[int, bytearray]:
     found: dict[int, bytearray] = defaultdict(bytearray)
     for keys in parts:
         highs = keys >> _HALF_BITS
-        narrow = highs.astype(np.min_scalar_type(highs.max(initial=0)))  # up to 16 bits numpy counts
+        narrow = highs.astype(np.min_scalar_type(highs.max(initial=0)))  # 16 bits are sorted by counting
         for high, lows, _ in _halves(keys[narrow.argsort(kind="stable")]):
             found[high] += lows.data
     return found
@@ -143,7 +143,7 @@ def _places(sent: Halves, lows: Halves) -> npt.NDArray[np.intp]:
 
 
 def _first_come_first(keys: Int64Array) -> npt.NDArray[np.intp]:
-    """The order that sorts the keys, equal ones as they came: by 16 bits at a time, which numpy counts."""
+    """The order that sorts the keys, equal ones as they came; numpy sorts 16 bits at a time by counting."""
     order = np.arange(len(keys))
     for shift in range(0, int(keys.max(initial=0)).bit_length(), _COUNTED_BITS):
         digits = (keys[order] >> shift).astype(np.uint16)

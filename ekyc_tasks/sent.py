@@ -49,7 +49,7 @@ def keys_of_batch(folder: DataFolder, batch_id: str, *, numbers: int) -> Keys:
             return np.memmap(path, dtype=np.int64, mode="r")
     except OSError:  # an older batch, or somebody has tidied up: the text has them too
         pass
-    return distinct(_read_text(folder.batch_file(batch_id), batch_id))
+    return _read_text(folder.batch_file(batch_id), batch_id, numbers)
 
 
 def sweep(folder: DataFolder, known: set[str]) -> None:
@@ -67,14 +67,18 @@ def _write_keys(folder: DataFolder, batch_id: str, keys: Keys) -> None:
         publish(path, folder.keys_file(batch_id))
 
 
-def _read_text(path: Path, batch_id: str) -> Keys:
+def _read_text(path: Path, batch_id: str, numbers: int) -> Keys:
+    problem = "is not what was sent"
     try:
-        return np.concatenate([NO_KEYS, *keys_in(path)])
+        keys = distinct(np.concatenate([NO_KEYS, *keys_in(path)]))
+        if len(keys) == numbers:
+            return keys
     except (OSError, ValueError):
-        raise InputError(
-            f"Nothing was planned: {path}, the numbers of batch {batch_id}, cannot be read; "
-            "restore it from a backup, or numbers might be bought twice."
-        ) from None
+        problem = "cannot be read"
+    raise InputError(
+        f"Nothing was planned: {path}, the numbers of batch {batch_id}, {problem}; "
+        "restore it from a backup, or numbers might be bought twice."
+    )
 
 
 def _lines(keys: Keys) -> memoryview:

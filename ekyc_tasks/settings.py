@@ -224,9 +224,9 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _content(dotenv: Path) -> bytes | int | None:
-    """The file's bytes, or the system's number for why there are none."""
+    """The file's bytes, or a sign of what is there instead."""
     try:
-        return dotenv.read_bytes()
+        return dotenv.read_bytes() if dotenv.is_file() else dotenv.is_dir()
     except OSError as error:
         return error.errno
 

@@ -7,7 +7,7 @@ ledger knows what was begun, and the next run goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -60,7 +60,12 @@ async def side_by_side() -> AsyncIterator[asyncio.TaskGroup]:
         async with asyncio.TaskGroup() as group:
             yield group
     except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+        raise next(_signals_first(errors)) from None
+
+
+def _signals_first(errors: BaseExceptionGroup) -> Iterator[BaseException]:
+    yield from (error for error in errors.exceptions if not isinstance(error, Exception))
+    yield from errors.exceptions
 
 
 async def forecast(request: CheckRequest) -> State[dict[str, Any]]:

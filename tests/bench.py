@@ -139,19 +139,29 @@ class Bench:
     def downloads(self):
         return len([call for call in self.sandbox.calls if call.server == "storage"])
 
-    def set(self, batch_id=BATCH, **values):
-        """Put a batch somewhere, behind everybody's back."""
+    def set(self, **values):
+        """Put the batch somewhere, behind everybody's back."""
         names = ", ".join(f"{name} = ?" for name in values)
         with sqlite3.connect(self.ledger_file) as connection:
-            connection.execute(f"UPDATE batches SET {names} WHERE batch_id = ?", (*values.values(), batch_id))  # noqa: S608 - our names
+            connection.execute(f"UPDATE batches SET {names}", tuple(values.values()))  # noqa: S608 - our names
         connection.close()
 
     def bought_before(self, task_id):
-        """Another batch is in the ledger, which was bought in a run before."""
+        """An attempt of an earlier run is in the ledger, which ended in this task."""
+        self.ledger.runs.opened("run-0", host="here", lease=timedelta(days=9))
         old = NewBatch("batch-0", 1, "")
-        self.ledger.plans.planned(landed=[], new_batches=[old], links=[], task_type="tg_avatar", run_id=RUN)
+        self.ledger.plans.planned(
+            landed=[], new_batches=[old], links=[], task_type="tg_avatar", run_id="run-0"
+        )
         then = f"{self.clock.now():%Y-%m-%d %H:%M:%S.%f}"
-        self.set(batch_id="batch-0", state=BatchState.LOADED, task_id=task_id, submitted_at=then)
+        values = ("attempt-0", "batch-0", "run-0", then, then, "accepted", task_id)
+        with sqlite3.connect(self.ledger_file) as connection:
+            connection.execute(
+                "INSERT INTO attempts (attempt_id, batch_id, run_id, started_at, deadline, outcome, task_id) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+        connection.close()
 
     def as_submitted(self, task_id="d4g24nep2jvh04o9uoh0"):
         self.set(state=SUBMITTED, task_id=task_id)

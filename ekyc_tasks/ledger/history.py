@@ -36,13 +36,6 @@ class History:
         with self._store.reading() as connection:
             return [read(Batch, row) for row in connection.execute(query)]
 
-    def newest_task(self) -> str | None:
-        """The task that was bought last."""
-        was_bought = batches.c.task_id.is_not(None) & batches.c.submitted_at.is_not(None)
-        query = select(batches.c.task_id).where(was_bought).order_by(batches.c.submitted_at.desc()).limit(1)
-        with self._store.reading() as connection:
-            return connection.execute(query).scalar_one_or_none()
-
     def touched(self, run_id: str) -> list[Batch]:
         """Batches that this run moved, by its events."""
         with self._store.reading() as connection:

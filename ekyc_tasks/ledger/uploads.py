@@ -219,6 +219,13 @@ class Uploads:
             )
             return [read(Attempt, row) for row in rows]
 
+    def newest_task(self) -> str | None:
+        """What this ledger bought last."""
+        tasks = select(attempts.c.task_id).where(attempts.c.task_id.is_not(None))
+        with self._store.reading() as connection:
+            newest = connection.execute(tasks.order_by(attempts.c.started_at.desc()).limit(1))
+            return newest.scalar_one_or_none()
+
     def minimum(self, task_type: str) -> int:
         """The fewest numbers in a batch, as the provider named it last; 1 as long as it has not."""
         query = (

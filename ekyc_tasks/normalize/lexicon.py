@@ -14,7 +14,7 @@ from ekyc_tasks.archive import Int64Array
 IS_BAD = "__is_bad"
 MAX_REMEMBERED = 10_000
 
-Reader = Callable[[pl.Series], pl.DataFrame]
+ReadsTexts = Callable[[pl.Series], pl.DataFrame]
 """Texts → dataset columns, and `IS_BAD`: whether a text breaks the contract."""
 
 
@@ -49,7 +49,7 @@ class Lexicon:
     _are_bad_codes: pl.Series
     _first_unread: int
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: ReadsTexts) -> None:
         self._reader = reader
         self._forget()
 

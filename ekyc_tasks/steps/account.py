@@ -8,12 +8,13 @@ from ekyc_tasks.provider import Provider
 
 
 async def confirm_account(ledger: Ledger, provider: Provider) -> None:
-    """Before a run buys anything: is it the account of this ledger? ConfigurationError where it is not.
+    """Before a run buys anything: ConfigurationError where the provider names another account than this
+    ledger's.
 
-    The provider names the account with a task only (DOC), so it is asked about the newest one, which is
-    free. Where it does not tell, nobody can know, and the first question about the new task will.
+    It names one with the state of a task only (documented), so it is asked about the newest one, which is
+    free. Where it does not answer, or knows no such task, nobody can tell before something was bought.
     """
-    task_id = ledger.history.newest_task()
+    task_id = ledger.uploads.newest_task()
     if task_id is None:
         return
     try:

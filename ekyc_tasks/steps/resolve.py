@@ -112,11 +112,11 @@ async def _check_task(
         status = await provider.task(task_id)
     except TaskUnknown:
         raise ConfigurationError(f"The provider knows no task {task_id}; nothing was changed.") from None
-    if status.user_id is not None:
-        ledger.facts.belongs_to_user(status.user_id)
     doubt = _doubt(batch, status, attempts)
     if doubt is not None and not verdict.is_forced:
         raise ConfigurationError(f"{doubt}. If it is right all the same, say --force and --reason.")
+    if status.user_id is not None:  # whatever is forced: another account's tasks do not fit into this ledger
+        ledger.facts.belongs_to_user(status.user_id)
 
 
 def _doubt(batch: Batch, status: TaskStatus, attempts: list[Attempt]) -> str | None:

@@ -22,14 +22,14 @@ def test_a_deployed_flow_runs_on_a_worker_and_tells_the_server_what_it_did(desk)
             lambda: [
                 line["message"]
                 for line in desk.server.ask("/logs/filter", of_it)
-                if "accepted" in line["message"] and line["name"] == "ekyc_tasks"
+                if "rows accepted" in line["message"] and line["name"] == "ekyc_tasks"
             ],
             what="our own log line in the UI",
         )
     ended = desk.server.ask(f"/flow_runs/{run}")
 
     assert (ended["state_type"], ended["name"]) == ("COMPLETED", "tg_avatar · 1 file · 600 numbers")
-    assert "accepted" in ended["state"]["message"]
+    assert "rows accepted" in ended["state"]["message"]
     assert desk.states() == ["loaded"]
     assert [schedule["schedule"]["interval"] for schedule in deployment["schedules"]] == [300.0]
     assert len(logs) == 1

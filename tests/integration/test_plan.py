@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -409,10 +410,15 @@ def test_a_file_that_cannot_be_read_stays_and_the_others_go_on(office):
     assert ["bad.doc" in sentence for sentence in done.unreadable] == [True]
 
 
-def test_a_lost_batch_file_stops_planning_for_numbers_might_be_bought_twice(office):
-    office.drop("a.txt", A)
+@pytest.mark.parametrize(
+    "damage",
+    [Path.unlink, lambda file: os.truncate(file, 0), lambda file: os.truncate(file, 13)],
+    ids=["lost", "empty", "cut"],
+)
+def test_a_damaged_batch_file_stops_planning_for_numbers_might_be_bought_twice(office, damage):
+    office.drop("a.txt", A, C)
     [batch_id] = office.plan().new_batches
-    office.folder.batch_file(batch_id).unlink()
+    damage(office.folder.batch_file(batch_id))
     office.folder.keys_file(batch_id).unlink()
     path = office.drop("b.txt", B)
 

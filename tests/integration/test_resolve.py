@@ -58,6 +58,22 @@ def test_what_was_charged_is_adopted_and_goes_on(bench):
         assert bench.poll() is True
 
 
+def test_a_doubtful_task_says_nothing_about_the_account(bench):
+    with beside(bench, "create:1=reset_after", charges=1):
+        held(bench)
+        bench.set(numbers=9)
+        refused(bench, ADOPT, "has 150 numbers", bench.sandbox.tasks[0].task_id)
+        bench.ledger.facts.belongs_to_user("somebody else")
+
+
+def test_a_task_of_another_account_is_not_adopted_whatever_is_forced(bench):
+    bench.ledger.facts.belongs_to_user("somebody")
+    with beside(bench, "create:1=reset_after", charges=1):
+        held(bench)
+        task_id = bench.sandbox.tasks[0].task_id
+        refused(bench, ADOPT, "another account", task_id, is_forced=True, reason="it must be")
+
+
 def test_adopting_twice_is_adopting_once(bench):
     with beside(bench, "create:1=reset_after"):
         held(bench)

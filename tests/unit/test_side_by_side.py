@@ -11,8 +11,12 @@ from prefect.exceptions import TerminationSignal
 from flows.check_numbers import side_by_side
 
 
-def test_a_signal_that_meets_a_step_leaves_the_run_as_it_is():
+@pytest.mark.parametrize("others", [[], [ValueError("x")]])
+def test_a_signal_that_meets_a_step_leaves_the_run_as_it_is(others):
     ended = []
+
+    async def failing(error):
+        raise error
 
     async def interrupted():
         raise TerminationSignal(signal.SIGTERM)
@@ -26,6 +30,8 @@ def test_a_signal_that_meets_a_step_leaves_the_run_as_it_is():
     async def run():
         async with side_by_side() as group:
             group.create_task(waiting())
+            for error in others:
+                group.create_task(failing(error))
             group.create_task(interrupted())
 
     with pytest.raises(TerminationSignal):
