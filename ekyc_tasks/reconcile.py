@@ -132,6 +132,8 @@ def _halves(keys: Int64Array) -> Iterator[tuple[int, Halves, slice]]:
 
 def _places(sent: Halves, lows: Halves) -> npt.NDArray[np.intp]:
     """`numpy.searchsorted` for needles that are sorted too: some at a time, in memory that is at hand."""
+    if len(lows) <= _AT_A_TIME:
+        return np.searchsorted(sent, lows)
     starts = range(0, len(lows), _AT_A_TIME)
     edges = [*np.searchsorted(sent, lows[::_AT_A_TIME]).tolist(), len(sent)]
     places = np.empty(len(lows), dtype=np.intp)
