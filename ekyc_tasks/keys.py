@@ -18,7 +18,8 @@ AnyKeys = TypeVar("AnyKeys", Keys, npt.NDArray[np.uint32])
 NO_KEYS: Keys = np.empty(0, dtype=np.int64)
 
 _CHUNK = 1 << 20  # keys handled at a time, so that nothing but the sets themselves takes memory
-_MANY, _TOO_MANY = 1 << 13, 1 << 25  # the latter to be in memory twice
+_MANY = 1 << 13  # worth a call of polars
+_TOO_MANY = 1 << 25  # to be in memory twice
 _SPARSE = 16  # so many times fewer needles are better looked up one by one
 
 
