@@ -11,7 +11,12 @@ from torture.fixtures import FIGURES, crew, figures, undisturbed  # noqa: F401 -
 
 def pytest_collection_modifyitems(items):
     """The longest first, beside it those that wait for a server; the others keep all cores busy."""
-    items.sort(key=lambda item: (item.path.stem != "test_archives", item.get_closest_marker("flow") is None))
+    items.sort(key=_turn)
+
+
+def _turn(item):
+    named = {"test_archives": 0, "test_state_machine": 2}
+    return 1 if item.get_closest_marker("flow") else named.get(item.path.stem, 3)
 
 
 def pytest_sessionfinish(session):
