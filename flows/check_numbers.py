@@ -7,7 +7,7 @@ ledger knows what was begun, and the next run goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -60,12 +60,8 @@ async def side_by_side() -> AsyncIterator[asyncio.TaskGroup]:
         async with asyncio.TaskGroup() as group:
             yield group
     except BaseExceptionGroup as errors:
-        raise next(_signals_first(errors)) from None
-
-
-def _signals_first(errors: BaseExceptionGroup) -> Iterator[BaseException]:
-    yield from (error for error in errors.exceptions if not isinstance(error, Exception))
-    yield from errors.exceptions
+        signals_first = sorted(errors.exceptions, key=lambda error: isinstance(error, Exception))
+        raise signals_first[0] from None
 
 
 async def forecast(request: CheckRequest) -> State[dict[str, Any]]:

@@ -11,8 +11,9 @@ async def confirm_account(ledger: Ledger, provider: Provider) -> None:
     """Before a run buys anything: ConfigurationError where the provider names another account than this
     ledger's.
 
-    It names one with the state of a task only (documented), so it is asked about the newest one, which is
-    free. Where it does not answer, or knows no such task, nobody can tell before something was bought.
+    It names one with the state of a task only (documented), so it is asked about the newest one, once a run:
+    whether such a question costs anything is open. Where it does not answer, or knows no such task, nobody
+    can tell before something was bought.
     """
     task_id = ledger.uploads.newest_task()
     if task_id is None:
