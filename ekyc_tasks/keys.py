@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 Keys = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -18,8 +17,6 @@ AnyKeys = TypeVar("AnyKeys", Keys, npt.NDArray[np.uint32])
 NO_KEYS: Keys = np.empty(0, dtype=np.int64)
 
 _CHUNK = 1 << 20  # keys handled at a time, so that nothing but the sets themselves takes memory
-_MANY = 1 << 13  # worth a call of polars
-_TOO_MANY = 1 << 25  # to be in memory twice
 _SPARSE = 16  # so many times fewer needles are better looked up one by one
 
 
@@ -40,7 +37,7 @@ class KeyBuffer:
 
 def distinct(keys: AnyKeys) -> AnyKeys:
     """Sorted keys, made in place; or sorted halves of keys."""
-    _sort(keys)
+    keys.sort()
     is_first = np.empty(min(len(keys), _CHUNK), dtype=np.bool_)
     kept, last = 0, None
     for start in range(0, len(keys), _CHUNK):
@@ -51,14 +48,6 @@ def distinct(keys: AnyKeys) -> AnyKeys:
         last = chunk[-1].copy()
         kept = _moved(keys, kept, chunk if first.all() else chunk[first])
     return keys[:kept]
-
-
-def _sort(keys: AnyKeys) -> None:
-    """In place. Of many, polars is three times as fast, on all processors, and needs as much room again."""
-    if _MANY < len(keys) < _TOO_MANY:
-        keys[:] = pl.Series(keys).sort()
-    else:
-        keys.sort()
 
 
 def compacted(keys: Keys, is_wanted: Flags) -> Keys:

@@ -1,13 +1,13 @@
 """Load: a result archive → typed rows of the dataset, the quarantine, and accounts that add up.
 
 A stream of blocks from the archive to the Parquet writer, so that memory does not grow with the rows but for
-five bytes a number. Nothing is published before the accounts of the whole batch hold.
+six bytes a number. Nothing is published before the accounts of the whole batch hold.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -82,7 +82,8 @@ def load_archive(
         _refuse_second_date(batch.rows_path)
         with open_members(archive, limits) as members:
             source = _source(members, batch.task_type, limits)
-            reconciler = Reconciler(source.keys() if numbers is None else _submitted(numbers))
+            with closing(ahead(source.keys() if numbers is None else _submitted(numbers))) as submitted:
+                reconciler = Reconciler(submitted)
             return _load(source, reconciler, batch)
     except LoadFailed as error:
         raise type(error)(
@@ -136,7 +137,7 @@ class _Source:
             for block in table.blocks(layout.has_header, layout.few_value_positions(self.task_type)):
                 yield block, layout
 
-    def keys(self) -> Iterator[Int64Array]:
+    def keys(self) -> Generator[Int64Array, None, None]:
         """Every readable number; without a list of what was sent, the archive is read once more for that."""
         for block, layout in self.blocks():
             keys = row_keys(block.frame, layout)
@@ -160,7 +161,7 @@ def _layout(table: Table, task_type: TaskType) -> Layout:
     return layout
 
 
-def _submitted(numbers: Path) -> Iterator[Int64Array]:
+def _submitted(numbers: Path) -> Generator[Int64Array, None, None]:
     """The keys of the file that was sent, part by part."""
     try:
         yield from keys_in(numbers)

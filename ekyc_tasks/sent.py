@@ -18,7 +18,7 @@ from ekyc_tasks.keys import NO_KEYS, Keys, distinct
 from ekyc_tasks.normalize import is_in_range, number_keys
 from ekyc_tasks.numbers import digit_counts
 
-_CHUNK_BYTES = 8 << 20
+_CHUNK_BYTES = 4 << 20
 _SHORTEST_LINE = 7  # bytes: six digits and a newline
 _AS_LINES: dict[str, Any] = {"has_header": False, "separator": "\0", "quote_char": None}  # \0: in no line
 _CHUNK = 1 << 18  # numbers turned into text at a time: with more, the kernel is busy finding memory

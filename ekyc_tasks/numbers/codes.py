@@ -23,7 +23,13 @@ def calling_code(number: pl.Expr) -> pl.Expr:
 
 def digit_counts(keys: Keys) -> npt.NDArray[np.intp]:
     """How many digits each number has, given as an integer."""
-    return np.searchsorted(POWERS, keys, side="right")
+    if not len(keys):
+        return np.empty(0, dtype=np.intp)
+    fewest, most = np.searchsorted(POWERS, [keys.min(), keys.max()], side="right")
+    counts = np.full(len(keys), fewest, dtype=np.intp)
+    for power in POWERS[fewest:most]:  # a few comparisons of all are cheaper than a search for each
+        counts += keys >= power
+    return counts
 
 
 def calling_codes(keys: Keys, digits: npt.NDArray[np.intp]) -> pl.Series:

@@ -20,7 +20,6 @@ def array(values):
 @pytest.fixture(autouse=True, params=[3, 1 << 20], ids=["small chunks", "one chunk"])
 def chunk(request, monkeypatch):
     monkeypatch.setattr(keys, "_CHUNK", request.param)
-    monkeypatch.setattr(keys, "_MANY", request.param)
 
 
 @given(SOME)
