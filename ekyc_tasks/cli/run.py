@@ -50,7 +50,8 @@ def show_ending(ending: Ending, out: Console, err: Console) -> None:
     console = out if ending.exit_code == 0 else err
     console.print(ending.name, style="bold")
     for sentence in ending.sentences:
-        console.print(f"  {sentence}", markup=False, highlight=False)
+        if sentence not in ending.name:  # which says it already where it is the only one
+            console.print(f"  {sentence}", markup=False, highlight=False)
 
 
 def _run_flow(request: CheckRequest, *, debug: bool) -> Ending:

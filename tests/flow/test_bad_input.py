@@ -53,6 +53,16 @@ def test_a_wrong_key_costs_nothing_and_the_right_one_goes_on(desk):
     assert len(desk.sandbox.charges) == 1
 
 
+def test_a_file_without_a_byte_is_told_once(desk):
+    path = desk.drop("nothing.txt")
+
+    run = desk.ekyc("run")
+
+    assert (run.returncode, said(run).count("nothing.txt is empty")) == (5, 1)
+    assert path.exists()
+    assert desk.sandbox.calls == []
+
+
 def test_a_provider_that_is_not_there_is_tried_again_by_the_next_run(desk):
     desk.drop("numbers.txt", *NUMBERS)
     desk.settings["EKYC_BASE_URL"] = "http://127.0.0.1:9"
