@@ -28,6 +28,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cores import keep_to_two_cores
 from benchmarks.memory import peak_mib
 
 BATCH_SIZE = 1_000_000
@@ -374,6 +375,7 @@ def _small_times() -> Iterator[tuple[float, float]]:
 
 
 def main() -> None:
+    keep_to_two_cores()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--lines", type=int, default=20_000_000)
     parser.add_argument("--known", type=int, default=0, help="numbers that were answered before")

@@ -31,6 +31,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cores import keep_to_two_cores
 from benchmarks.memory import peak_mib
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
 
@@ -111,6 +112,7 @@ def delays(home: Path) -> list[float]:
 
 
 def main() -> None:
+    keep_to_two_cores()
     arguments = _arguments()
     if arguments.child:
         home = Path(os.environ["EKYC_HOME"])

@@ -1,8 +1,8 @@
 """``python -m benchmarks.results --rows 5_000_000 --against duckdb,pandas``, or ``--small``
 
-Every candidate loads the same archive in a fresh process, one after the other, again and again; imports are
-not counted. Outputs are compared, row by row, before anything is printed. ``--small`` loads the everyday
-batch of 2,000 rows over and over in one process.
+Every candidate loads the same archive in a fresh process on the same two cores, one after the other, again
+and again; imports are not counted. Outputs are compared, row by row, before anything is printed. ``--small``
+loads the everyday batch of 2,000 rows over and over in one process.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cores import keep_to_two_cores
 from benchmarks.results.candidate import Job, Measured, timed
 from benchmarks.results.data import Sample, sample
 
@@ -31,6 +32,7 @@ SMALL = 2_000
 
 
 def main() -> None:
+    keep_to_two_cores()
     options = _options()
     if options.small:
         _small(options.folder)
