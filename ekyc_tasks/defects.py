@@ -34,7 +34,8 @@ def defect(error: Exception) -> Defect:
     """Of what kind it is and where it came up; raise it ``from None``."""
     log.debug("A defect of this program", exc_info=error)
     first = next(_leaves(error))
-    return Defect(f"unexpected {type(first).__name__}{_place(first)}; `ekyc --debug run` shows more")
+    where = f"{type(first).__name__}{_place(first)}"
+    return Defect(f"unexpected {where}; the same command with `ekyc --debug` shows more")
 
 
 def bare(error: OSError) -> OSError:

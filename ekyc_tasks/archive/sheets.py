@@ -87,11 +87,11 @@ def _texts(workbook: fastexcel.ExcelReader, sheet: str) -> pl.DataFrame:
     # skip_rows=0 keeps blank rows above the header, so that positions are row numbers
     loaded = workbook.load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string")
     frame: pl.DataFrame = loaded.to_polars()
-    return frame
+    return frame.select(pl.when(pl.all() != "").then(pl.all()))  # some writers fill blank cells with nothing
 
 
 def _table(name: str, frame: pl.DataFrame, verdict: bool | None) -> Table | None:
-    filled = (row for row in frame.iter_rows() if any(row))
+    filled = (row for row in frame.iter_rows() if any(cell is not None for cell in row))
     head = next(filled, None)
     if head is None:
         return None

@@ -2,31 +2,30 @@
 
 Nothing of this is documented by the provider. Seen in the field: UTF-8 with and without BOM; commas, tabs
 and semicolons; user names that hold commas. A block is parsed by polars where a count of its delimiters
-proves that every row has the same cells (polars pads short rows in silence), and row by row only where not.
+proves that every row has the same cells (polars pads short rows in silence) and its quotes can be read in one
+way only, and row by row where not.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from io import StringIO
 from itertools import compress
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from ekyc_tasks.archive.containers import Member
 from ekyc_tasks.archive.encodings import Healer, as_utf8
 from ekyc_tasks.archive.forms import TextForm, sniff
+from ekyc_tasks.archive.quotes import MAX_ROW_LINES, Quotes, grammar, quoted_rows, unfinished_row
 from ekyc_tasks.archive.tables import MAX_COLUMNS, Block, Blocks, ColumnTypes, Int64Array, Table
 from ekyc_tasks.errors import ArchiveError
 
 BLOCK_BYTES = 8 << 20
 MAX_LINE_BYTES = 16 << 20
-# A quoted cell may hold newlines; beyond so many lines the opening quote is taken for a stray one.
-MAX_ROW_LINES = 100
 
 _CACHED = 1 << 18  # what a processor has at hand
 _NEWLINE, _QUOTE = ord("\n"), ord('"')
@@ -52,7 +51,7 @@ def _blocks(member: Member, form: TextForm, skip_head: bool, few: Collection[int
     types, healer = ColumnTypes(form.width, few), Healer()
     line = 1
     skipped_lines = form.head_lines if skip_head else 0
-    for data in _cut(_utf8(member, form), member.label):
+    for data in _cut(_utf8(member, form), form.delimiter, member.label):
         healed, healed_lines = healer.heal(_without_lines(data, skipped_lines))
         rows = _Rows.of(healed, form, types)
         types.learn(rows.frame)
@@ -68,7 +67,7 @@ def _utf8(member: Member, form: TextForm) -> Iterator[bytes]:
         yield data.replace(b"\r", b"\n") if form.ends_with_cr else data
 
 
-def _cut(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
+def _cut(chunks: Iterator[bytes], delimiter: str, name: str) -> Iterator[bytes]:
     """Pieces of about `BLOCK_BYTES` that end where a row ends, the last with a newline if it had none."""
     held: list[bytes] = []
     held_bytes = 0
@@ -77,7 +76,7 @@ def _cut(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
         held_bytes += len(chunk)
         if held_bytes < BLOCK_BYTES:
             continue
-        piece, rest = _split(held)
+        piece, rest = _split(held, delimiter)
         if piece:
             yield piece
         elif held_bytes > MAX_LINE_BYTES:
@@ -91,28 +90,15 @@ def _cut(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
         yield piece if piece.endswith(b"\n") else piece + b"\n"
 
 
-def _split(chunks: list[bytes]) -> tuple[bytes, bytes]:
+def _split(chunks: list[bytes], delimiter: str) -> tuple[bytes, bytes]:
     """Whole rows, and the beginning of the next."""
     last = chunks[-1]
     end = last.rfind(b"\n") + 1
     if end and not any(b'"' in chunk for chunk in chunks):  # copies once what is copied twice below
         return b"".join((*chunks[:-1], last[:end])), last[end:]
     data = b"".join(chunks)
-    end = _last_row_end(data)
+    end = unfinished_row(data[: data.rfind(b"\n") + 1], delimiter)
     return data[:end], data[end:]
-
-
-def _last_row_end(data: bytes) -> int:
-    """Behind the last newline that is not inside quotes; behind the last of all where quotes are astray."""
-    last = end = data.rfind(b"\n") + 1
-    is_quoted = b'"' in data and _count(data[:end], _QUOTE) % 2
-    for _ in range(MAX_ROW_LINES):
-        if not is_quoted or not end:
-            return end
-        previous = data.rfind(b"\n", 0, end - 1) + 1
-        is_quoted ^= data.count(b'"', previous, end) % 2
-        end = previous
-    return last
 
 
 def _without_lines(data: bytes, count: int) -> bytes:
@@ -143,34 +129,20 @@ class _Rows:
     @classmethod
     def of(cls, data: bytes, form: TextForm, types: ColumnTypes) -> _Rows:
         """By the fastest way that is sure of every row."""
-        return (
-            _parsed(data, form, types)
-            or _parsed_where_even(data, form, types)
-            or _row_by_row(data, form, types)
-        )
+        return _plain(data, form, types) or _marked(data, form, types) or _row_by_row(data, form, types)
 
 
-def _parsed(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows | None:
-    """All rows at once; None if not every row is known to have ``form.width`` cells.
+def _plain(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows | None:
+    """All rows at once; None if there are quotes, or not every row is known to have ``form.width`` cells.
 
     Together with a parser that refuses longer rows, the total of delimiters proves that none is shorter.
     """
-    lines = _quoted_row_lines(data, form) if b'"' in data else _plain_row_lines(data, form)
-    return None if lines is None else _with_lines(data, lines, form, types)
-
-
-def _plain_row_lines(data: bytes, form: TextForm) -> Int64Array | None:
+    if b'"' in data:
+        return None
     rows = _count(data, _NEWLINE)
     if _count(data, ord(form.delimiter)) != rows * (form.width - 1):
         return None
-    return np.arange(rows, dtype=np.int64)
-
-
-def _quoted_row_lines(data: bytes, form: TextForm) -> Int64Array | None:
-    marks = _Marks.of(data, form)
-    if marks is None or len(marks.delimiters) != len(marks.row_ends) * (form.width - 1):
-        return None
-    return marks.lines()
+    return _with_lines(data, np.arange(rows, dtype=np.int64), form, types)
 
 
 def _with_lines(data: bytes, lines: Int64Array, form: TextForm, types: ColumnTypes) -> _Rows | None:
@@ -197,26 +169,36 @@ def _with_lines(data: bytes, lines: Int64Array, form: TextForm, types: ColumnTyp
 
 @dataclass(frozen=True, slots=True)
 class _Marks:
-    """Where the delimiters and newlines of a text are, those in quotes only in ``newlines``."""
+    """Where rows end, by bytes, and the delimiters between their cells.
+
+    ``is_unsure`` are rows whose quotes a parser may read in another way.
+    """
 
     newlines: Int64Array
     row_ends: Int64Array  # behind their newline
     delimiters: Int64Array
+    is_unsure: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, data: bytes, form: TextForm) -> _Marks | None:
-        """None if quotes are astray: one is not closed, or closed very far away."""
+    def of(cls, data: bytes, delimiter: str) -> _Marks:
         signs = np.frombuffer(data, dtype=np.uint8)
         newlines = np.flatnonzero(signs == _NEWLINE)
-        delimiters = np.flatnonzero(signs == ord(form.delimiter))
-        row_ends = newlines + 1
-        if b'"' in data:
+        delimiters = np.flatnonzero(signs == ord(delimiter))
+        quotes = Quotes.of(data, delimiter)
+        if quotes.is_strict and quotes.opens is None:
             is_quoted = np.logical_xor.accumulate(signs == _QUOTE)
-            row_ends = row_ends[~is_quoted[newlines]]
-            delimiters = delimiters[~is_quoted[delimiters]]
-            if is_quoted[-1] or np.diff(np.searchsorted(newlines, row_ends), prepend=0).max() > MAX_ROW_LINES:
-                return None
-        return cls(newlines, row_ends, delimiters)
+            inner = newlines[is_quoted[newlines]]
+            row_ends = newlines[~is_quoted[newlines]] + 1
+            if not len(inner) or _are_sure(data, newlines, row_ends, inner, delimiter):
+                sure = np.zeros(len(row_ends), dtype=np.bool_)
+                return cls(newlines, row_ends, delimiters[~is_quoted[delimiters]], sure)
+        is_end = np.ones(len(newlines), dtype=np.bool_)
+        unsure = [(row.start, row.end) for row in quoted_rows(data, newlines + 1, quotes, delimiter)]
+        for first, last in np.searchsorted(newlines, np.array(unsure) - [0, 1]).tolist():
+            is_end[first:last] = False
+        row_ends = newlines[is_end] + 1
+        is_unsure = np.isin(row_ends, [end for _, end in unsure])
+        return cls(newlines, row_ends, delimiters, is_unsure)
 
     def row_starts(self) -> Int64Array:
         return np.concatenate(([0], self.row_ends[:-1]))
@@ -230,12 +212,21 @@ class _Marks:
         return np.diff(np.searchsorted(self.delimiters, self.row_ends), prepend=0) + 1
 
 
-def _parsed_where_even(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows | None:
-    """Rows of the right width at once and the others one by one; None if quotes are astray."""
-    marks = _Marks.of(data, form)
-    if marks is None:
-        return None
-    is_even, lines = marks.cells() == form.width, marks.lines()
+def _are_sure(
+    data: bytes, newlines: Int64Array, row_ends: Int64Array, inner: Int64Array, delimiter: str
+) -> bool:
+    """Whether rows over several lines are not too many lines long and hide no other row."""
+    longest = np.diff(np.searchsorted(newlines, row_ends), prepend=0).max()
+    hidden_row = grammar(delimiter).hidden_row
+    return bool(longest <= MAX_ROW_LINES) and not any(hidden_row.match(data, at) for at in inner.tolist())
+
+
+def _marked(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows | None:
+    """Rows of the right width at once and the others one by one; None if the parser sees other rows."""
+    marks = _Marks.of(data, form.delimiter)
+    is_even, lines = (marks.cells() == form.width) & ~marks.is_unsure, marks.lines()
+    if is_even.all():
+        return _with_lines(data, lines, form, types)
     spans = list(zip(marks.row_starts().tolist(), marks.row_ends.tolist(), strict=True))
     text = b"".join(data[start:end] for start, end in compress(spans, is_even))
     even = _with_lines(text, lines[is_even], form, types)
@@ -278,33 +269,16 @@ def _gathered(found: Iterable[tuple[int, str, list[str]]], form: TextForm, types
 
 
 def _rows(data: bytes, form: TextForm, first_line: int = 0) -> Iterator[tuple[int, str, list[str]]]:
-    """Line number, text and cells of each row that is not blank."""
-    lines = data.decode().split("\n")[:-1]
-    at = 0
-    while at < len(lines):
-        row_lines, cells = _row_at(lines, at, form)
-        text = "\n".join(lines[at : at + row_lines])
+    """Line number, text and cells of each row that is not blank; no cells where they cannot be told apart."""
+    rules = grammar(form.delimiter)
+    line_ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE) + 1
+    edges = [0, *line_ends.tolist()]
+    line = 0
+    while line < len(line_ends):
+        start, limit = edges[line], edges[min(line + MAX_ROW_LINES, len(line_ends))]
+        row = data[start : rules.record_end(data, start, limit) or edges[line + 1]]
+        text = row.decode()
         if text.strip():
-            yield first_line + at, text, cells
-        at += row_lines
-
-
-def _row_at(lines: list[str], at: int, form: TextForm) -> tuple[int, list[str]]:
-    """How many lines the row takes, and its cells. A quote that never fits is taken for a stray one."""
-    if lines[at].count('"') % 2:
-        for end in range(at + 1, min(at + MAX_ROW_LINES, len(lines))):
-            if lines[end].count('"') % 2:
-                cells = _cells("\n".join(lines[at : end + 1]), form)
-                if len(cells) == form.width:
-                    return end + 1 - at, cells
-                break
-    return 1, _cells(lines[at], form)
-
-
-def _cells(text: str, form: TextForm) -> list[str]:
-    """The cells of one row; none if it is not one."""
-    try:
-        rows = list(csv.reader(StringIO(text, newline=""), delimiter=form.delimiter))
-    except csv.Error:
-        return []
-    return rows[0] if len(rows) == 1 else []
+            cells = [] if rules.hides_a_row(row) else rules.cells(text)
+            yield first_line + line, text.removesuffix("\n"), cells
+        line += row.count(b"\n")

@@ -16,6 +16,7 @@ from rich.console import Console
 from ekyc_tasks.cli.terminal import Progress
 from ekyc_tasks.defects import told
 from ekyc_tasks.models import Decision
+from ekyc_tasks.scrub import without_numbers
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -259,7 +260,7 @@ def main() -> None:
         if debug:
             raise
         shown = told(error)
-        err.print(f"ekyc: {shown}", markup=False, highlight=False)
+        err.print(f"ekyc: {without_numbers(str(shown))}", markup=False, highlight=False)
         sys.exit(shown.exit_code)
     except SystemExit as ended:
         if ended.code in _INTERRUPTED:

@@ -17,6 +17,7 @@ from ekyc_tasks.errors import EkycError
 from ekyc_tasks.lease import run_lease
 from ekyc_tasks.ledger import Ledger, open_ledger
 from ekyc_tasks.report import load_document, printable
+from ekyc_tasks.scrub import without_numbers
 from ekyc_tasks.settings import Settings, load_settings
 from ekyc_tasks.steps.imports import Given, Import, import_archive
 from ekyc_tasks.task_types import task_type as known_task_type
@@ -71,10 +72,11 @@ def _imported(
             )
             yield _document(path, done)
         except EkycError as error:
-            yield Failure(printable(str(path)), str(error), error.exit_code)
+            yield Failure(printable(str(path)), without_numbers(str(error)), error.exit_code)
         except OSError as error:  # a full disk, a lost permission
             what = f"{error.strerror or 'a file cannot be used'} ({printable(str(error.filename))})"
-            yield Failure(printable(str(path)), f"{printable(path.name)}: {what}; mend that.", 2)
+            why = without_numbers(f"{printable(path.name)}: {what}; mend that.")
+            yield Failure(printable(str(path)), why, 2)
 
 
 def _document(path: Path, done: Import) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ekyc_tasks.normalize.layouts import Layout
 from ekyc_tasks.normalize.rows import Normalizer
 from ekyc_tasks.task_types.base import TaskType
+from ekyc_tasks.wording import count
 
 _MOST_NAMED, _LONGEST_WORD = 10, 40
 
@@ -35,11 +36,15 @@ def value_drift(normalizer: Normalizer) -> Iterator[str]:
     for name, words in normalizer.new_words().items():
         named = sorted(word for word in words if _is_harmless(word))[:_MOST_NAMED]
         others = len(words) - len(named)
-        listed = ", ".join(named) + (f" and {others} others" if named and others else "")
-        yield f"Column {name} has new values: {listed or others}."
-    for name, count in normalizer.bad_cells.items():
+        if named:
+            more = f" and {others:,} more" if others else ""
+            yield f"Column {name} has new values: {', '.join(named)}{more}."
+        else:
+            yield f"Column {name} has {count(others, 'new value')}, not shown: they may be anybody's data."
+    for name, cells in normalizer.bad_cells.items():
         expects = next(each.expects for each in normalizer.task_type.fields if each.name == name)
-        yield f"Column {name} has {count} cells that are not {expects}."
+        verb = "is" if cells == 1 else "are"
+        yield f"Column {name} has {count(cells, 'cell')} that {verb} not {expects}."
 
 
 def _is_harmless(word: str) -> bool:

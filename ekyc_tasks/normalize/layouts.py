@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, count
 
 import polars as pl
 
@@ -139,11 +139,10 @@ def _snake(name: str) -> str:
 
 def _each_once(names: Sequence[str]) -> tuple[str, ...]:
     """A repeated name gets a number: seen in the field is a header that holds ``number`` twice."""
-    counts: Counter[str] = Counter()
-    unique = []
+    unique: list[str] = []
     for name in names:
-        counts[name] += 1
-        unique.append(name if counts[name] == 1 else f"{name}_{counts[name]}")
+        numbered = (f"{name}_{number}" for number in count(2))
+        unique.append(next(each for each in chain([name], numbered) if each not in unique))
     return tuple(unique)
 
 

@@ -40,7 +40,7 @@ def ragged_apart(ragged: Sequence[tuple[int, str]]) -> pl.DataFrame:
     frame = pl.DataFrame(ragged, schema={"line": pl.Int64, "raw": pl.String}, orient="row")
     return frame.select(
         "line",
-        pl.lit("more or fewer cells than the header").alias("reason"),
+        pl.lit("more or fewer cells than the header, or quotes astray").alias("reason"),
         pl.lit(None, pl.String).alias("column"),
         "raw",
     )

@@ -203,7 +203,7 @@ def test_every_returned_row_is_accounted_for(load):
         (3, "row", None, "number was answered before"),
         (4, "row", None, "number cannot be read"),
         (6, "row", None, "number was not sent"),
-        (7, "row", None, "more or fewer cells than the header"),
+        (7, "row", None, "more or fewer cells than the header, or quotes astray"),
         (8, "cell", "telegram", "not yes or no"),
         (8, "cell", "avatar", "not an http or https URL"),
     ]
@@ -350,7 +350,7 @@ def test_accounts_that_contradict_each_other_publish_nothing(load, tmp_path, mon
 
         def forgetful(self, keys):
             fates = sort(self, keys)
-            next(iter(self._shelves.values())).is_answered[0] = False
+            next(iter(self._sent.values())).is_answered[0] = False
             return fates
 
         monkeypatch.setattr(Reconciler, "sort", forgetful)

@@ -65,7 +65,7 @@ def test_the_folder_has_the_layout_of_the_data_folder(ekyc, archive, tmp_path):
         {"name": "t/activated.txt", "why": "the rows of t/all.csv again"}
     ]
     assert (document["batch_id"], document["dialect"]) == (batch_id, "documented")
-    assert document["drift"] == ["Column age has 1 cells that are not an age."]
+    assert document["drift"] == ["Column age has 1 cell that is not an age."]
     rows = pl.read_parquet(dataset, hive_partitioning=False)
     assert set(rows["batch_id"]) == {batch_id}
     assert str(rows["checked_at"][0]) == "2026-01-02 03:04:05+00:00"
@@ -76,7 +76,7 @@ def test_the_same_as_tables(ekyc, archive, tmp_path):
     assert code == 0
     assert "dialect documented" in said
     assert "left aside: the rows of t/all.csv again" in said
-    assert "Column age has 1 cells" in said
+    assert "Column age has 1 cell " in said
     assert "checked_date=2026-01-02" in said
     assert NUMBERS[0] not in said
 

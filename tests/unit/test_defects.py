@@ -30,13 +30,13 @@ def test_a_defect_names_its_kind_and_the_innermost_line_of_ours():
     said = str(defect(error))
 
     assert said.startswith("unexpected AttributeError at ekyc_tasks/normalize/layouts.py:")
-    assert "`ekyc --debug run` shows more" in said
+    assert "the same command with `ekyc --debug` shows more" in said
 
 
 def test_its_words_are_heard_by_nobody_but_with_debug(caplog, monkeypatch):
     error = ExceptionGroup("both", [ExceptionGroup("one", [met(broken)]), RuntimeError("x")])
 
-    assert str(defect(error)) == "unexpected ValueError; `ekyc --debug run` shows more"
+    assert str(defect(error)) == "unexpected ValueError; the same command with `ekyc --debug` shows more"
     assert caplog.text == ""
 
     monkeypatch.setattr(defects.log, "level", logging.DEBUG)

@@ -44,6 +44,7 @@ LAYERS = [
             "ekyc_tasks.fates",
             "ekyc_tasks.folders",
             "ekyc_tasks.funnel",
+            "ekyc_tasks.halves",
             "ekyc_tasks.keys",
             "ekyc_tasks.landing",
             "ekyc_tasks.lease",
@@ -84,8 +85,8 @@ KEEPERS = {
 
 # Who must not know whom. The rooms of this list know neither the ledger nor the provider nor settings.
 BY_THEMSELVES = [
-    "archive", "cadence", "conveyor", "dataset", "disk", "fates", "folders", "keys", "landing", "loading",
-    "money", "normalize", "numbers", "packing", "reconcile", "scrub", "sent", "task_types",
+    "archive", "cadence", "conveyor", "dataset", "disk", "fates", "folders", "halves", "keys", "landing",
+    "loading", "money", "normalize", "numbers", "packing", "reconcile", "scrub", "sent", "task_types",
 ]  # fmt: skip
 STRANGERS = [
     ("provider", ["ledger", "spool"]),
@@ -101,6 +102,7 @@ WITHOUT_IO = [
     "normalize",
     "reconcile",
     "fates",
+    "halves",
     "keys",
     "cadence",
     "money",

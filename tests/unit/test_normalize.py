@@ -447,6 +447,6 @@ def test_new_words_are_named_and_anything_else_is_only_counted():
     rows = [(f"+4179828465{at}", "yes", word, "old") for at, word in enumerate(words)]
     normalized(("number", "telegram", "category", "age"), *rows, normalizer=normalizer)
     assert list(value_drift(normalizer)) == [
-        "Column category has new values: landscape and 3 others.",
+        "Column category has new values: landscape and 3 more.",
         "Column age has 6 cells that are not an age.",
     ]

@@ -1,0 +1,161 @@
+"""Quotes in delimited text: which of them hold a cell together, and which are just there.
+
+Nothing of this is documented; user names hold commas, newlines, and quotes as in 5". By RFC 4180 a quote
+opens a cell where the cell begins, is doubled in it, and closes it where it ends. Text that keeps this is
+*strict*, and all parsers read it alike. In other text they guess, and a guess may give one row another's
+verdict: so lines with quotes are looked at one by one there, and what cannot be told apart is no row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+Positions = npt.NDArray[np.int64]
+
+# A quoted cell may hold newlines; beyond so many lines the opening quote is taken for a stray one.
+MAX_ROW_LINES = 100
+
+_NEWLINE, _RETURN, _QUOTE = b'\n\r"'
+_OPEN = r'"(?:[^"]++|"")*+'
+# Who hides a row in a quoted cell, or whose stray quotes happen to embrace one, is not believed.
+_HIDDEN_ROW = r'\n[ "]*+\+?[1-9][0-9]{5,14}"*+'
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """The quotes of a text that begins where a row does; ``opens`` is the one left open at its end."""
+
+    positions: Positions
+    is_strict: bool
+
+    @classmethod
+    def of(cls, data: bytes, delimiter: str) -> Quotes:
+        """``data`` ends with a newline."""
+        signs = np.frombuffer(data, dtype=np.uint8)
+        positions = np.flatnonzero(signs == _QUOTE)
+        opening, closing = positions[::2], positions[1::2]
+        before, behind = signs[opening - 1], signs[closing + 1]
+        begins = _is_one_of(before, delimiter) | (opening == 0)
+        ends = _is_one_of(behind, delimiter)
+        returns = np.flatnonzero(behind == _RETURN)
+        ends[returns] = signs[closing[returns] + 2] == _NEWLINE
+        return cls(positions, bool(begins.all() and ends.all()))
+
+    @property
+    def opens(self) -> int | None:
+        return int(self.positions[-1]) if len(self.positions) % 2 else None
+
+
+def _is_one_of(signs: npt.NDArray[np.uint8], delimiter: str) -> npt.NDArray[np.bool_]:
+    """What may stand beside the quotes of a cell: its neighbours, and a doubled one."""
+    found: npt.NDArray[np.bool_] = (signs == ord(delimiter)) | (signs == _NEWLINE) | (signs == _QUOTE)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """How rows are written with one delimiter."""
+
+    record: re.Pattern[bytes]  # a strict row and its line end
+    beginning: re.Pattern[bytes]  # a strict row up to where its last cell is still open
+    hidden_row: re.Pattern[bytes]
+    strict_cell: re.Pattern[str]
+    any_cell: re.Pattern[str]
+
+    def record_end(self, data: bytes, start: int, limit: int) -> int | None:
+        """Where the strict row ends that starts there; None if there is none."""
+        match = self.record.match(data, start, limit)
+        return match.end() if match else None
+
+    def begins(self, data: bytes, start: int) -> bool:
+        """Whether more text may make a strict row of what starts there."""
+        return self.beginning.match(data, start) is not None
+
+    def cells(self, row: str) -> list[str]:
+        """The cells of a strict row, or of a line; none if they cannot be told apart."""
+        row = row.removesuffix("\n").removesuffix("\r")
+        return self._cells(row, self.strict_cell) or ([] if "\n" in row else self._cells(row, self.any_cell))
+
+    def hides_a_row(self, row: bytes) -> bool:
+        return self.hidden_row.search(row) is not None
+
+    def _cells(self, row: str, cell: re.Pattern[str]) -> list[str]:
+        found, at = [], 0
+        while match := cell.match(row, at):
+            found.append(_unquoted(match[1]))
+            at = match.end()
+            if not match[2]:  # no delimiter behind it
+                return found if at == len(row) else []
+        return []
+
+
+@cache
+def grammar(delimiter: str) -> Grammar:
+    sign = re.escape(delimiter)
+    plain = rf'(?!")[^{sign}\n]*+'
+    strict = rf'{_OPEN}"(?={sign}|\r?\n|\r?\Z)|{plain}'
+    # One that is neither doubled nor closes is taken as it is.
+    lenient = rf'"(?:[^"]++|""|"(?!{sign}|\Z))*+"(?={sign}|\Z)|{plain}'
+    return Grammar(
+        record=_of_bytes(rf"(?:{strict})(?:{sign}(?:{strict}))*+(?:\r?\n|\Z)"),
+        beginning=_of_bytes(rf"(?:(?:{strict}){sign})*+{_OPEN}\Z"),
+        hidden_row=_of_bytes(rf"{_HIDDEN_ROW}{sign}"),
+        strict_cell=re.compile(rf"({strict})({sign}|\Z)"),
+        any_cell=re.compile(rf"({lenient})({sign}|\Z)"),
+    )
+
+
+def _of_bytes(pattern: str) -> re.Pattern[bytes]:
+    return re.compile(pattern.encode())
+
+
+def _unquoted(cell: str) -> str:
+    return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedRow:
+    """A row with quotes in a text that is not strict: one line, or the lines of a strict row."""
+
+    start: int
+    end: int
+    may_go_on: bool  # behind the end of this text
+
+
+def quoted_rows(data: bytes, line_ends: Positions, quotes: Quotes, delimiter: str) -> Iterator[QuotedRow]:
+    """In order, and apart from each other; lines without a quote are rows of their own."""
+    rules = grammar(delimiter)
+    edges = [0, *line_ends.tolist()]
+    lines = len(line_ends)
+    free = 0
+    for line in np.unique(np.searchsorted(line_ends, quotes.positions, side="right")).tolist():
+        if line < free:
+            continue
+        start, limit = edges[line], edges[min(line + MAX_ROW_LINES, lines)]
+        end = rules.record_end(data, start, limit)
+        may_go_on = end is None and line + MAX_ROW_LINES > lines and rules.begins(data, start)
+        end = edges[line + 1] if end is None else end
+        free = line + data.count(b"\n", start, end)
+        yield QuotedRow(start, end, may_go_on)
+
+
+def unfinished_row(data: bytes, delimiter: str) -> int:
+    """Where a row starts that more text may complete; the end of ``data``, a line's end, if there is none."""
+    quotes = Quotes.of(data, delimiter)
+    if quotes.is_strict and quotes.opens is None:
+        return len(data)
+    line_ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE) + 1
+    if quotes.is_strict:
+        inside = np.searchsorted(quotes.positions, line_ends - 1) % 2 == 1
+        row_starts = np.concatenate(([0], line_ends[~inside]))
+        start = int(row_starts[row_starts <= quotes.opens][-1])
+        if data.count(b"\n", start) < MAX_ROW_LINES:
+            return start
+    rows = quoted_rows(data, line_ends, quotes, delimiter)
+    return next((row.start for row in rows if row.may_go_on), len(data))
