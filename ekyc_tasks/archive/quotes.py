@@ -148,14 +148,20 @@ def quoted_rows(data: bytes, line_ends: Positions, quotes: Quotes, delimiter: st
 def unfinished_row(data: bytes, delimiter: str) -> int:
     """Where a row starts that more text may complete; the end of ``data``, a line's end, if there is none."""
     quotes = Quotes.of(data, delimiter)
-    if quotes.is_strict and quotes.opens is None:
-        return len(data)
     line_ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE) + 1
     if quotes.is_strict:
-        inside = np.searchsorted(quotes.positions, line_ends - 1) % 2 == 1
-        row_starts = np.concatenate(([0], line_ends[~inside]))
-        start = int(row_starts[row_starts <= quotes.opens][-1])
-        if data.count(b"\n", start) < MAX_ROW_LINES:
-            return start
+        is_quoted = np.searchsorted(quotes.positions, line_ends) % 2 == 1
+        row_ends = line_ends[~is_quoted]
+        start = int(row_ends[-1]) if quotes.opens is not None and len(row_ends) else 0
+        unfinished_lines = 0 if quotes.opens is None else data.count(b"\n", start)
+        if unfinished_lines < MAX_ROW_LINES and most_lines(line_ends, row_ends) <= MAX_ROW_LINES:
+            return len(data) if quotes.opens is None else start
     rows = quoted_rows(data, line_ends, quotes, delimiter)
     return next((row.start for row in rows if row.may_go_on), len(data))
+
+
+def most_lines(line_ends: Positions, row_ends: Positions) -> int:
+    """Of any row; the lines behind the last row end are of none."""
+    if len(row_ends) == len(line_ends):
+        return 1
+    return int(np.diff(np.searchsorted(line_ends, row_ends), prepend=-1).max(initial=0))

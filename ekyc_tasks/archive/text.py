@@ -20,7 +20,7 @@ import polars as pl
 from ekyc_tasks.archive.containers import Member
 from ekyc_tasks.archive.encodings import Healer, as_utf8
 from ekyc_tasks.archive.forms import TextForm, sniff
-from ekyc_tasks.archive.quotes import MAX_ROW_LINES, Quotes, grammar, quoted_rows, unfinished_row
+from ekyc_tasks.archive.quotes import MAX_ROW_LINES, Quotes, grammar, most_lines, quoted_rows, unfinished_row
 from ekyc_tasks.archive.tables import MAX_COLUMNS, Block, Blocks, ColumnTypes, Int64Array, Table
 from ekyc_tasks.errors import ArchiveError
 
@@ -189,7 +189,8 @@ class _Marks:
             is_quoted = np.logical_xor.accumulate(signs == _QUOTE)
             inner = newlines[is_quoted[newlines]]
             row_ends = newlines[~is_quoted[newlines]] + 1
-            if not len(inner) or _are_sure(data, newlines, row_ends, inner, delimiter):
+            is_short = most_lines(newlines + 1, row_ends) <= MAX_ROW_LINES
+            if is_short and not _hides_a_row(data, inner, delimiter):
                 sure = np.zeros(len(row_ends), dtype=np.bool_)
                 return cls(newlines, row_ends, delimiters[~is_quoted[delimiters]], sure)
         is_end = np.ones(len(newlines), dtype=np.bool_)
@@ -212,13 +213,10 @@ class _Marks:
         return np.diff(np.searchsorted(self.delimiters, self.row_ends), prepend=0) + 1
 
 
-def _are_sure(
-    data: bytes, newlines: Int64Array, row_ends: Int64Array, inner: Int64Array, delimiter: str
-) -> bool:
-    """Whether rows over several lines are not too many lines long and hide no other row."""
-    longest = np.diff(np.searchsorted(newlines, row_ends), prepend=0).max()
+def _hides_a_row(data: bytes, inner: Int64Array, delimiter: str) -> bool:
+    """Whether what looks like a row begins behind a newline that is in a cell."""
     hidden_row = grammar(delimiter).hidden_row
-    return bool(longest <= MAX_ROW_LINES) and not any(hidden_row.match(data, at) for at in inner.tolist())
+    return any(hidden_row.match(data, at) for at in inner.tolist())
 
 
 def _marked(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows | None:

@@ -131,6 +131,53 @@ def test_a_stray_quote_costs_one_line_not_the_rest():
     assert len(rows) == 999
 
 
+A, B, C = "+41798284651", "+41798284652", "+41798284653"
+
+
+@pytest.mark.parametrize(
+    ("body", "rows", "ragged_lines"),
+    [
+        (f'{A},"Al, B",5",y\n{B},Bob,6",n\n', [[A, "Al, B", '5"', "y"], [B, "Bob", '6"', "n"]], []),
+        (f'{A},"Al" 5",x,y\n{B},Bob 6",x,n\n', [[A, 'Al" 5', "x", "y"], [B, 'Bob 6"', "x", "n"]], []),
+        (
+            f'{A},5",x,y\n{B},"l\ni",x,n\n{C},6",x,y\n',
+            [[A, '5"', "x", "y"], [B, "l\ni", "x", "n"], [C, '6"', "x", "y"]],
+            [],
+        ),
+        (f'{A},x,y,"A\nl",more\n{B},x,n,z\n', [[B, "x", "n", "z"]], [2]),
+        (f'{A},x,y,"A\n{B},x,n,z\n",more\n{B},x,y,z\n', [[B, "x", "y", "z"]], [2]),
+        (f'{A},"Al,x,y\n{B},Bo 6",x,n\n{C},x,x,n\n', [[C, "x", "x", "n"]], [2]),
+        (f'{A},"Al,x,y\n{B},Bo,x,n\n', [[B, "Bo", "x", "n"]], [2]),
+    ],
+    ids=[
+        "behind quoted commas", "in a quoted cell", "around a good row", "a row too long",
+        "a row in a cell", "quotes that embrace a row", "never closed",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("block_bytes", [16, 40, 1 << 20])
+def test_quotes_astray_give_no_row_the_cells_of_another(body, rows, ragged_lines, block_bytes, monkeypatch):
+    monkeypatch.setattr(text, "BLOCK_BYTES", block_bytes)
+    found, _, ragged = read(f"number,name,more,verdict\n{body}".encode(), chunk_bytes=16)
+    assert (found, [line for line, _ in ragged]) == (rows, ragged_lines)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    body=st.lists(st.sampled_from(["a", '"', '""', ",", "\n", "\r\n", A, '"b"', ',"', '",', '"\n'])).map(
+        "".join
+    ),
+    block_bytes=st.integers(1, 60),
+)
+def test_reading_does_not_depend_on_the_size_of_blocks(body, block_bytes):
+    data = f"n,a,b\n{body}".encode()
+    before, text.BLOCK_BYTES = text.BLOCK_BYTES, block_bytes
+    try:
+        in_blocks = read(data, chunk_bytes=block_bytes)
+    finally:
+        text.BLOCK_BYTES = before
+    assert in_blocks == read(data)
+
+
 @pytest.mark.usefixtures("small_blocks")
 def test_legacy_text_is_read_without_spoiling_other_lines():
     data = "a,b\n1,naïve\n".encode("cp1252") + "2,naïve\n".encode() + "3,café\n".encode("cp1252")
