@@ -2,7 +2,7 @@
 
 A file is written in staging, on the same file system, and appears under its final name whole or not at all
 (`ekyc_tasks.disk`). The same rows give the same bytes: row groups are cut by rows, whatever the blocks that
-they arrive in.
+they arrive in, but for rows of half a kilobyte and more.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ __all__ = [
     "withdraw",
 ]
 
-ROW_GROUP_ROWS = 250_000
+# What fills a row group first: rows of many columns that the contract does not know can be large.
+ROW_GROUP_ROWS, ROW_GROUP_BYTES = 250_000, 64 << 20
 _MANY_ROWS = ROW_GROUP_ROWS // 8  # worth keeping the whole block whose texts they are: eight wait at most
 
 QUARANTINE = pl.Schema(
@@ -104,6 +105,8 @@ class ParquetFile:
         self.rows += frame.height
         while self._waiting_rows >= ROW_GROUP_ROWS:
             self._write(ROW_GROUP_ROWS)
+        if sum(table.nbytes for table in self._waiting) >= ROW_GROUP_BYTES:
+            self._write(self._waiting_rows)
 
     def _write(self, rows: int) -> None:
         """One row group of the rows that have waited longest."""

@@ -167,6 +167,9 @@ HOSTILE: dict[str, bytes | Maker] = {
     "line-of-37-mib": zipped_line,
     "100,000-columns": ("Number," + ",".join("c" for _ in range(100_000)) + "\n").encode(),
     "web-page": b"<html><body>Sign in</body></html>",
+    "lines-of-nothing": TEXT + b"1\n" * 4_000_000,
+    "lines-of-quotes": TEXT + b'"\n' * 4_000_000,
+    "lines-of-another-alphabet": TEXT + b"\xe9\xe9\n" * 3_000_000,
     "nothing": b"",
     "zeros": bytes(1 << 20),
 }

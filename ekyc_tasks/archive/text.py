@@ -24,11 +24,13 @@ from ekyc_tasks.archive.quotes import MAX_ROW_LINES, Quotes, grammar, most_lines
 from ekyc_tasks.archive.tables import MAX_COLUMNS, Block, Blocks, ColumnTypes, Int64Array, Table
 from ekyc_tasks.errors import ArchiveError
 
-BLOCK_BYTES = 8 << 20
+# What fills a block first. Lines are counted too, for some cost a hundred bytes however short they are.
+BLOCK_BYTES, BLOCK_LINES, BLOCK_CELLS = 8 << 20, 1 << 17, 1 << 20
 MAX_LINE_BYTES = 16 << 20
+MANY_RAGGED = 10_000  # in a table that is said to be none, for nearly all lines are
 
 _CACHED = 1 << 18  # what a processor has at hand
-_NEWLINE, _QUOTE = ord("\n"), ord('"')
+_NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
 
 def text_table(member: Member, head: bytes, verdict: bool | None) -> Table | None:
@@ -50,14 +52,21 @@ def text_table(member: Member, head: bytes, verdict: bool | None) -> Table | Non
 def _blocks(member: Member, form: TextForm, skip_head: bool, few: Collection[int]) -> Blocks:
     types, healer = ColumnTypes(form.width, few), Healer()
     line = 1
+    even = uneven = 0
     skipped_lines = form.head_lines if skip_head else 0
-    for data in _cut(_utf8(member, form), form.delimiter, member.label):
+    for data in _cut(_utf8(member, form), form, member.label):
         healed, healed_lines = healer.heal(_without_lines(data, skipped_lines))
         rows = _Rows.of(healed, form, types)
         types.learn(rows.frame)
         first_line = line + skipped_lines
         ragged = tuple((first_line + at, text) for at, text in rows.ragged)
         yield Block(rows.frame, rows.lines + first_line, ragged, healed_lines, healer.legacy)
+        even, uneven = even + len(rows.lines), uneven + len(ragged)
+        if uneven > max(MANY_RAGGED, 9 * even):
+            raise ArchiveError(
+                f"{member.label} is no table: nine in ten of its lines have more or fewer cells than the "
+                "first; ask the provider for it again, or load it again after an upgrade"
+            )
         line += _count(data, _NEWLINE)
         skipped_lines = 0
 
@@ -67,16 +76,18 @@ def _utf8(member: Member, form: TextForm) -> Iterator[bytes]:
         yield data.replace(b"\r", b"\n") if form.ends_with_cr else data
 
 
-def _cut(chunks: Iterator[bytes], delimiter: str, name: str) -> Iterator[bytes]:
-    """Pieces of about `BLOCK_BYTES` that end where a row ends, the last with a newline if it had none."""
+def _cut(chunks: Iterator[bytes], form: TextForm, name: str) -> Iterator[bytes]:
+    """Pieces that fill a block and end where a row ends, the last with a newline if it had none."""
+    most_lines = min(BLOCK_LINES, BLOCK_CELLS // form.width)
     held: list[bytes] = []
-    held_bytes = 0
-    for chunk in chunks:
+    held_bytes = held_lines = 0
+    for chunk, lines in _counted(chunks, most_lines):
         held.append(chunk)
         held_bytes += len(chunk)
-        if held_bytes < BLOCK_BYTES:
+        held_lines += lines
+        if held_bytes < BLOCK_BYTES and held_lines < most_lines:
             continue
-        piece, rest = _split(held, delimiter)
+        piece, rest = _split(held, form.delimiter)
         if piece:
             yield piece
         elif held_bytes > MAX_LINE_BYTES:
@@ -84,10 +95,20 @@ def _cut(chunks: Iterator[bytes], delimiter: str, name: str) -> Iterator[bytes]:
                 f"{name} has a line of more than {MAX_LINE_BYTES:,} bytes: it is no table; "
                 "ask the provider for it again"
             )
-        held, held_bytes = [rest], len(rest)
+        held, held_bytes, held_lines = [rest], len(rest), _count(rest, _NEWLINE)
     piece = b"".join(held)
     if piece:
         yield piece if piece.endswith(b"\n") else piece + b"\n"
+
+
+def _counted(chunks: Iterator[bytes], most_lines: int) -> Iterator[tuple[bytes, int]]:
+    """Each chunk and how many lines end in it, cut into smaller ones where they are many."""
+    for chunk in chunks:
+        lines = _count(chunk, _NEWLINE)
+        step = len(chunk) if lines < most_lines else len(chunk) * most_lines // lines
+        for start in range(0, len(chunk), max(1, step)):
+            part = chunk[start : start + step]
+            yield part, lines if part is chunk else _count(part, _NEWLINE)
 
 
 def _split(chunks: list[bytes], delimiter: str) -> tuple[bytes, bytes]:
@@ -208,6 +229,14 @@ class _Marks:
         """On which each row starts."""
         return np.searchsorted(self.newlines, self.row_starts())
 
+    def are_blank(self, data: bytes) -> npt.NDArray[np.bool_]:
+        """Whether each row is a line end and nothing else."""
+        starts = self.row_starts()
+        only_newline, only_return = (starts == self.row_ends - each for each in (1, 2))
+        is_return = np.frombuffer(data, dtype=np.uint8)[starts] == _RETURN
+        found: npt.NDArray[np.bool_] = only_newline | (only_return & is_return)
+        return found
+
     def cells(self) -> Int64Array:
         """How many each row has."""
         return np.diff(np.searchsorted(self.delimiters, self.row_ends), prepend=0) + 1
@@ -225,12 +254,13 @@ def _marked(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows | None:
     is_even, lines = (marks.cells() == form.width) & ~marks.is_unsure, marks.lines()
     if is_even.all():
         return _with_lines(data, lines, form, types)
+    is_uneven = ~is_even & ~marks.are_blank(data)
     spans = list(zip(marks.row_starts().tolist(), marks.row_ends.tolist(), strict=True))
     text = b"".join(data[start:end] for start, end in compress(spans, is_even))
     even = _with_lines(text, lines[is_even], form, types)
     if even is None:
         return None
-    uneven = zip(compress(spans, ~is_even), lines[~is_even].tolist(), strict=True)
+    uneven = zip(compress(spans, is_uneven), lines[is_uneven].tolist(), strict=True)
     others = _gathered(
         (row for (start, end), line in uneven for row in _rows(data[start:end], form, line)), form, types
     )

@@ -197,6 +197,25 @@ def test_a_line_without_end_is_refused(monkeypatch):
         read(b"a,b\n" + b"x" * (1 << 15), chunk_bytes=1 << 10)
 
 
+@pytest.mark.parametrize(("width", "most"), [(2, 100), (8, 25)])
+def test_short_lines_fill_a_block_by_their_count(width, most, monkeypatch):
+    monkeypatch.setattr(text, "BLOCK_LINES", 100)
+    monkeypatch.setattr(text, "BLOCK_CELLS", 200)
+    row = ",".join("1" * width)
+    data = "\n".join([row, *([row, "1", ""] * 500)]).encode()
+    blocks = list(table_of(data).blocks(True, ()))
+    assert sum(block.returned_rows for block in blocks) == 1_000
+    assert max(block.returned_rows for block in blocks) < 2 * most
+
+
+def test_what_is_nearly_all_ragged_is_no_table(monkeypatch):
+    monkeypatch.setattr(text, "MANY_RAGGED", 100)
+    rows = ["1,2"] * 12
+    assert len(read("\n".join(["a,b", *rows, *["1"] * 108]).encode())[2]) == 108
+    with pytest.raises(ArchiveError, match="nine in ten of its lines"):
+        read("\n".join(["a,b", *rows, *["1"] * 109]).encode())
+
+
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\x00\x01\x02\x03", bytes(range(256))])
 def test_what_is_no_text_is_no_table(data):
     assert table_of(data) is None
