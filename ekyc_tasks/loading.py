@@ -7,42 +7,43 @@ six bytes a number. Nothing is published before the accounts of the whole batch 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from ekyc_tasks import dataset
-from ekyc_tasks.archive import Block, Int64Array, Member, Table, choose, open_members
+from ekyc_tasks.archive import Block, Int64Array, open_members
 from ekyc_tasks.conveyor import ahead
 from ekyc_tasks.disk import staged
-from ekyc_tasks.errors import LoadFailed
+from ekyc_tasks.errors import ArchiveError, LoadFailed
 from ekyc_tasks.keys import NO_KEYS
 from ekyc_tasks.models import ArchiveLimits, LoadReport, Reconciliation
 from ekyc_tasks.normalize import (
-    UNREADABLE,
     Layout,
     Normalizer,
     Stamp,
     layout_drift,
-    layout_of,
     ragged_apart,
     row_keys,
     set_apart,
     value_drift,
-    worth,
 )
 from ekyc_tasks.reconcile import Codes, Reconciler, RowFate
 from ekyc_tasks.sent import keys_in
+from ekyc_tasks.source import Read, Source, Tier
 from ekyc_tasks.task_types import TaskType
 from ekyc_tasks.task_types import task_type as task_type_named
+from ekyc_tasks.wording import count
 
 DEFAULT_LIMITS = ArchiveLimits()
+
+_FEW = 10  # of so many numbers one may be missing, and nobody looks into a workbook for it
 
 _REASONS = pl.Series(  # by `RowFate`
     [None, "number cannot be read", "number was not sent", "number was answered before"]
@@ -81,7 +82,7 @@ def load_archive(
     try:
         _refuse_second_date(batch.rows_path)
         with open_members(archive, limits) as members:
-            source = _source(members, batch.task_type, limits)
+            source = Source.of(members, batch.task_type, limits)
             with closing(ahead(source.keys() if numbers is None else _submitted(numbers))) as submitted:
                 reconciler = Reconciler(submitted)
             return _load(source, reconciler, batch)
@@ -114,51 +115,8 @@ def _refuse_second_date(final: Path) -> None:
 def numbers_in(archive: Path, *, task_type: str, limits: ArchiveLimits = DEFAULT_LIMITS) -> Int64Array:
     """The keys of all readable numbers of an archive, in any order; raises `LoadFailed` as loading does."""
     with open_members(archive, limits) as members:
-        keys = _source(members, task_type_named(task_type), limits).keys()
+        keys = Source.of(members, task_type_named(task_type), limits).keys()
         return np.concatenate([NO_KEYS, *keys])
-
-
-# --- what the archive holds -----------------------------------------------------------------------------
-
-
-_Read = tuple[Block, Layout]
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The tables that hold the rows, each with its layout, and the members that do not."""
-
-    task_type: TaskType
-    tables: tuple[tuple[Table, Layout], ...]
-    left_aside: tuple[tuple[str, str], ...]
-
-    def blocks(self) -> Generator[_Read, None, None]:
-        for table, layout in self.tables:
-            for block in table.blocks(layout.has_header, layout.few_value_positions(self.task_type)):
-                yield block, layout
-
-    def keys(self) -> Generator[Int64Array, None, None]:
-        """Every readable number; without a list of what was sent, the archive is read once more for that."""
-        for block, layout in self.blocks():
-            keys = row_keys(block.frame, layout)
-            yield keys[keys != UNREADABLE]
-
-
-def _source(members: Sequence[Member], task_type: TaskType, limits: ArchiveLimits) -> _Source:
-    choice = choose(members, partial(worth, task_type=task_type), limits)
-    tables = tuple((table, _layout(table, task_type)) for table in choice.tables)
-    return _Source(task_type, tables, choice.left_aside)
-
-
-def _layout(table: Table, task_type: TaskType) -> Layout:
-    layout = layout_of(table.head, task_type, table.verdict)
-    if layout is None or not layout.answers(task_type):
-        needed = " and ".join(task_type.required)
-        raise LoadFailed(
-            f"its table is no answer to {task_type.name}, which needs {needed}; if the provider has renamed "
-            "a column, upgrade and replay"
-        )
-    return layout
 
 
 def _submitted(numbers: Path) -> Generator[Int64Array, None, None]:
@@ -193,17 +151,18 @@ class _Stream:
     cell_issues: int = 0
     healed_lines: Counter[str] = field(default_factory=Counter)
 
-    def sorted(self, blocks: Generator[_Read, None, None]) -> Generator[_Sorted, None, None]:
+    def sorted(self, blocks: Generator[Read, None, None]) -> Generator[_Sorted, None, None]:
         with closing(ahead(blocks)) as read_ahead:
             for block, layout in read_ahead:
                 yield self._sorted(block, layout)
 
     def _sorted(self, block: Block, layout: Layout) -> _Sorted:
-        self.returned_rows += block.returned_rows
         self.healed_lines[block.legacy] += block.healed_lines
         keys = row_keys(block.frame, layout)
         fates = self.reconciler.sort(keys)
         self.reconciler.count_unreadable(len(block.ragged))
+        known_rows = int(np.count_nonzero(fates == RowFate.KNOWN))
+        self.returned_rows += block.returned_rows - known_rows
         is_accepted = fates == RowFate.ACCEPTED
         frame = block.frame if is_accepted.all() else block.frame.filter(is_accepted)
         normalized = self.normalizer.read(frame, block.lines[is_accepted], keys[is_accepted], layout)
@@ -217,12 +176,12 @@ class _Stream:
 
 
 def _rejected(block: Block, fates: Codes, layout: Layout) -> pl.DataFrame:
-    places = np.flatnonzero(fates != RowFate.ACCEPTED)
+    places = np.flatnonzero((fates != RowFate.ACCEPTED) & (fates != RowFate.KNOWN))
     rejected = set_apart(block.frame, block.lines, places, layout, reason=_REASONS.gather(fates[places]))
     return pl.concat([ragged_apart(block.ragged), rejected]) if block.ragged else rejected
 
 
-def _load(source: _Source, reconciler: Reconciler, batch: _Batch) -> LoadReport:
+def _load(source: Source, reconciler: Reconciler, batch: _Batch) -> LoadReport:
     with staged(batch.rows_staging) as rows, staged(batch.quarantine_staging) as quarantine:
         stream = _Stream(reconciler, Normalizer(batch.task_type, batch.stamp), batch.stamp.batch_id)
         written = _written(source, stream, rows, quarantine)
@@ -237,7 +196,7 @@ def _load(source: _Source, reconciler: Reconciler, batch: _Batch) -> LoadReport:
         dataset_path=batch.rows_path,
         quarantine_path=batch.quarantine_path if written.set_apart else None,
         members_read=tuple(table.name for table, _ in source.tables),
-        members_left_aside=source.left_aside,
+        members_left_aside=tuple(source.left_aside),
         dialect=source.tables[0][1].dialect,
         drift=_drift(source, stream),
     )
@@ -251,18 +210,52 @@ class _Written:
     set_apart: int
 
 
-def _written(source: _Source, stream: _Stream, rows: Path, quarantine: Path) -> _Written:
+def _written(source: Source, stream: _Stream, rows: Path, quarantine: Path) -> _Written:
     """Reads the whole archive into the two staged files; reading, sorting and writing go on side by side."""
     task_type = source.task_type
     with (
         dataset.ParquetFile(rows, task_type.row_types, task_type.few_value_columns) as rows_file,
         dataset.ParquetFile(quarantine, dataset.QUARANTINE, dataset.QUARANTINE_FEW_VALUES) as quarantine_file,
-        closing(ahead(stream.sorted(source.blocks()))) as blocks,
     ):
-        for block in blocks:
-            rows_file.add(block.rows)
-            quarantine_file.add(block.set_apart)
+        for tier in _wanted(source, stream.reconciler):
+            with closing(ahead(stream.sorted(tier.blocks()))) as blocks:
+                for block in blocks:
+                    rows_file.add(block.rows)
+                    quarantine_file.add(block.set_apart)
     return _Written(rows_file.rows, quarantine_file.rows)
+
+
+def _wanted(source: Source, reconciler: Reconciler) -> Generator[Tier, None, None]:
+    """The first tier; of the others those that answer numbers which all before them lack."""
+    first, *others = source.tiers
+    yield source.take(first)
+    for tier in chain(others, _workbooks(source, reconciler)):
+        if why := _why_not(tier, first, reconciler):
+            source.leave(tier, why)
+            continue
+        before = reconciler.begin_tier()
+        yield source.take(tier)
+        found = reconciler.accepted - before
+        source.notes.append(f"{count(found, 'number')} came in {' and '.join(tier.names)} only.")
+
+
+def _workbooks(source: Source, reconciler: Reconciler) -> Generator[Tier, None, None]:
+    """They cost five times what text does: none is opened for the few numbers that are missing as a rule."""
+    if reconciler.missing * _FEW > reconciler.submitted:
+        yield from source.opened()
+    source.left_aside += [
+        (book.name, "taken for the same rows again, not opened") for book in source.workbooks
+    ]
+
+
+def _why_not(tier: Tier, first: Tier, reconciler: Reconciler) -> str | None:
+    """Why a tier need not be read, or cannot be."""
+    try:
+        if reconciler.missing and any(map(reconciler.lacks, tier.keys())):
+            return None
+    except ArchiveError:
+        return "it cannot be read"
+    return f"the rows of {first.names[0]} again"
 
 
 def _accounts(stream: _Stream, accepted: int) -> Reconciliation:
@@ -279,12 +272,12 @@ def _accounts(stream: _Stream, accepted: int) -> Reconciliation:
     return counts
 
 
-def _drift(source: _Source, stream: _Stream) -> tuple[str, ...]:
+def _drift(source: Source, stream: _Stream) -> tuple[str, ...]:
     """Each sentence once, in the order in which it came up."""
     task_type = stream.normalizer.task_type
     found = [note for table, _ in source.tables for note in table.notes]
     found += [sentence for _, layout in source.tables for sentence in layout_drift(layout, task_type)]
-    found += value_drift(stream.normalizer)
+    found += [*source.notes, *value_drift(stream.normalizer)]
     for legacy, lines in stream.healed_lines.items():
         if lines:
             found.append(f"{lines:,} lines are not UTF-8; they were read as {legacy}.")

@@ -1,7 +1,7 @@
 """What came back against what was sent: accepted, unreadable, unexpected, duplicate, missing.
 
-Numbers are compared by their digits, as integers: their lower halves, where they stand, and one flag each
-take six bytes a number at most.
+Numbers are compared by their digits, as integers: their lower halves, where they stand, and who
+answered take six bytes a number at most.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from ekyc_tasks.normalize import UNREADABLE
 
 Codes = npt.NDArray[np.uint8]
 
+_LAST_TIER = 255
+
 
 class RowFate(IntEnum):
-    """What becomes of a returned row; all but the first are quarantined."""
+    """What becomes of a returned row; those between the first and the last are quarantined."""
 
     ACCEPTED = 0
     UNREADABLE = 1
     UNEXPECTED = 2
     DUPLICATE = 3
+    KNOWN = 4  # a better table has it: no row at all
 
 
 class Reconciler:
@@ -36,6 +39,7 @@ class Reconciler:
 
     def __init__(self, submitted: Iterable[Int64Array]) -> None:
         """``submitted`` are the keys of what was sent, a part at a time, in any order."""
+        self._tier = 1
         self._sent = {upper: _Sent.of(lows) for upper, lows in _by_upper_half(submitted).items()}
         self._rows = np.zeros(len(RowFate), dtype=np.int64)
 
@@ -45,7 +49,7 @@ class Reconciler:
         for upper, lows, places in by_upper_half(keys):
             if sent := self._sent.get(upper):
                 in_order, rows = first_come_first(lows, places)
-                fates[rows] = sent.fates(in_order)
+                fates[rows] = sent.fates(in_order, self._tier)
         fates[keys == UNREADABLE] = RowFate.UNREADABLE
         self._rows += np.bincount(fates, minlength=len(RowFate))
         return fates
@@ -54,46 +58,77 @@ class Reconciler:
         """Rows that did not even have cells."""
         self._rows[RowFate.UNREADABLE] += rows
 
+    def begin_tier(self) -> int:
+        """From now on rows come from tables that hold those of earlier ones again; how many are accepted."""
+        self._tier = min(self._tier + 1, _LAST_TIER)
+        return self.accepted
+
+    def lacks(self, keys: Int64Array) -> bool:
+        """Whether one of these numbers was sent and is not answered yet."""
+        halves = ((self._sent.get(upper), lows) for upper, lows, _ in by_upper_half(keys))
+        return any(sent.lacks(lows) for sent, lows in halves if sent)
+
+    @property
+    def accepted(self) -> int:
+        return int(self._rows[RowFate.ACCEPTED])
+
+    @property
+    def submitted(self) -> int:
+        return sum(len(sent.shelf.lows) for sent in self._sent.values())
+
+    @property
+    def missing(self) -> int:
+        """Sent numbers that are not answered, counted one by one."""
+        return sum(int(np.count_nonzero(sent.answered_by == 0)) for sent in self._sent.values())
+
     def accounts(self, *, returned: int, accepted: int, cell_issues: int) -> Reconciliation:
         """The batch's accounts, none of them made to agree by subtraction.
 
         ``returned`` and ``accepted`` are the reader's and the writer's own counts (rows); missing numbers are
         counted among the submitted ones.
         """
-        _, unreadable, unexpected, duplicate = (int(rows) for rows in self._rows)
+        _, unreadable, unexpected, duplicate, _ = (int(rows) for rows in self._rows)
         return Reconciliation(
-            submitted=sum(len(sent.shelf.lows) for sent in self._sent.values()),
+            submitted=self.submitted,
             returned=returned,
             accepted=accepted,
             unreadable=unreadable,
             unexpected=unexpected,
             duplicate=duplicate,
-            missing=sum(int(np.count_nonzero(~sent.is_answered)) for sent in self._sent.values()),
+            missing=self.missing,
             cell_issues=cell_issues,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """The numbers that were sent and have one upper half in common."""
+    """The numbers that were sent and have one upper half in common; each is answered by a tier, or by 0."""
 
     shelf: Shelf
-    is_answered: npt.NDArray[np.bool_]
+    answered_by: Codes
 
     @classmethod
     def of(cls, lows: bytearray) -> _Sent:
         shelf = Shelf(np.frombuffer(lows, dtype=np.uint32))
-        return cls(shelf, np.zeros(len(shelf.lows), dtype=np.bool_))
+        return cls(shelf, np.zeros(len(shelf.lows), dtype=np.uint8))
 
-    def fates(self, lows: Halves) -> Codes:
+    def fates(self, lows: Halves, tier: int) -> Codes:
         """Of sorted rows, which are answers from now on."""
         places = self.shelf.places(lows)
         is_submitted = self.shelf.lows[places] == lows
-        is_repeat = self.is_answered[places]
+        answered_by = self.answered_by[places]
+        is_repeat = answered_by == tier
         is_repeat[1:] |= lows[1:] == lows[:-1]
-        self.is_answered[places[is_submitted]] = True
-        answers = np.where(is_repeat, np.uint8(RowFate.DUPLICATE), np.uint8(RowFate.ACCEPTED))
-        return np.where(is_submitted, answers, np.uint8(RowFate.UNEXPECTED))
+        is_known = (answered_by > 0) & (answered_by < tier)
+        self.answered_by[places[is_submitted & ~is_known]] = tier
+        fates = np.where(is_repeat, np.uint8(RowFate.DUPLICATE), np.uint8(RowFate.ACCEPTED))
+        fates[is_known] = RowFate.KNOWN
+        fates[~is_submitted] = RowFate.UNEXPECTED
+        return fates
+
+    def lacks(self, lows: Halves) -> bool:
+        places = self.shelf.places(lows)
+        return bool(((self.shelf.lows[places] == lows) & (self.answered_by[places] == 0)).any())
 
 
 def _by_upper_half(parts: Iterable[Int64Array]) -> dict[int, bytearray]:

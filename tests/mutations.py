@@ -22,6 +22,7 @@ from ekyc_tasks.loading import load_archive
 from ekyc_tasks.models import ArchiveLimits
 from ekyc_tasks.normalize import Normalizer, Stamp
 from ekyc_tasks.reconcile import Reconciler
+from ekyc_tasks.source import Source
 from ekyc_tasks.task_types import task_type
 
 CHECKED_AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -108,12 +109,12 @@ def read_through(data: bytes) -> bool:
         path.write_bytes(data)
         try:
             with open_members(path, LIMITS) as members:
-                source = loading._source(members, TG_AVATAR, LIMITS)
-                submitted = np.array([int(number) for number in NUMBERS])
-                stream = loading._Stream(
-                    Reconciler([submitted]), Normalizer(TG_AVATAR, Stamp(CHECKED_AT, "b", "t")), "b"
-                )
-                accepted = sum(block.rows.height for block in stream.sorted(source.blocks()))
+                source = Source.of(members, TG_AVATAR, LIMITS)
+                reconciler = Reconciler([np.array([int(number) for number in NUMBERS])])
+                stream = loading._Stream(reconciler, Normalizer(TG_AVATAR, Stamp(CHECKED_AT, "b", "t")), "b")
+                tiers = loading._wanted(source, reconciler)
+                blocks = (block for tier in tiers for block in stream.sorted(tier.blocks()))
+                accepted = sum(block.rows.height for block in blocks)
                 loading._accounts(stream, accepted)
                 loading._drift(source, stream)
         except EkycError:

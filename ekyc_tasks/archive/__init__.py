@@ -6,7 +6,18 @@ extracted under a name that the archive chose.
 """
 
 from ekyc_tasks.archive.containers import Member, open_members
-from ekyc_tasks.archive.members import Choice, choose
+from ekyc_tasks.archive.members import Choice, Judge, Offer, choose, open_workbook
 from ekyc_tasks.archive.tables import Block, Int64Array, Table
 
-__all__ = ["Block", "Choice", "Int64Array", "Member", "Table", "choose", "open_members"]
+__all__ = [
+    "Block",
+    "Choice",
+    "Int64Array",
+    "Judge",
+    "Member",
+    "Offer",
+    "Table",
+    "choose",
+    "open_members",
+    "open_workbook",
+]

@@ -1,4 +1,4 @@
-"""Which members hold the rows, so that each row is read once.
+"""Which members hold the rows, the best first, so that each row is read once.
 
 Seen in the field: ``all.csv`` beside ``activated.txt``, ``unregistered.txt`` and ``result.xlsx``, which hold
 the same rows again; several CSV parts that complete each other; a ``__MACOSX`` folder, a readme.
@@ -7,9 +7,9 @@ the same rows again; several CSV parts that complete each other; a ``__MACOSX`` 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from ekyc_tasks.archive.containers import Member, foreign, is_gzip, is_workbook, is_zip
@@ -19,8 +19,17 @@ from ekyc_tasks.archive.text import text_table
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
 
-Worth = Callable[[tuple[str, ...]], int]
-"""How many columns of the contract a first row offers; 0 if it has no number."""
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a table offers to a check: how many of its columns (0: no number), and whether it answers it."""
+
+    columns: int = 0
+    has_header: bool = False
+    is_answer: bool = False
+
+
+Judge = Callable[[Table], Offer]
 
 _SYSTEM = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 # Not "active": task types have it in their names.
@@ -31,9 +40,13 @@ _NEGATIONS = {"not", "non", "un", "no"}
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``tables`` hold every row once; ``left_aside`` are the other members, as (name, why)."""
+    """``tiers`` are tables that complete each other, the best first; each further one holds the same rows
+    again, as a rule, or those that the better ones lack. ``workbooks`` hold them again too, and were not
+    opened. ``left_aside`` are the other members, as (name, why).
+    """
 
-    tables: tuple[Table, ...]
+    tiers: tuple[tuple[Table, ...], ...]
+    workbooks: tuple[Member, ...]
     left_aside: tuple[tuple[str, str], ...]
 
 
@@ -45,25 +58,40 @@ class _Sorting:
     seen: dict[tuple[int, int], str] = field(default_factory=dict)
 
 
-def choose(members: Sequence[Member], worth: Worth, limits: ArchiveLimits) -> Choice:
+def choose(members: Sequence[Member], judge: Judge, limits: ArchiveLimits) -> Choice:
     """The tables to read. Raises `ArchiveError` if no member holds rows."""
     sorting = _Sorting()
     for member in sorted(members, key=lambda member: _natural(member.name)):
         if why := _place(member, sorting):
             sorting.left_aside.append((member.name, why))
     left_aside = sorting.left_aside
-    tables = _usable(sorting.texts, worth, left_aside)
-    if all(len(table.head) == 1 for table in tables):  # lists only: a workbook says more
-        sheets = [table for book in sorting.workbooks for table in _sheets(book, limits)]
-        tables += _usable(sheets, worth, left_aside)
-        sorting.workbooks.clear()
+    tables = _usable(sorting.texts, judge, left_aside)
+    if not any(len(table.head) > 1 and judge(table).is_answer for table in tables):
+        tables += _opened(sorting, judge, limits, is_alone=not tables)
     if not tables:
         raise ArchiveError(_nothing(left_aside))
-    chosen, others = _best(tables, worth)
-    why = f"the rows of {chosen[0].name} again"
-    names = [*(table.name for table in others), *(book.name for book in sorting.workbooks)]
-    left_aside += [(name, why) for name in names]
-    return Choice(tuple(chosen), tuple(left_aside))
+    tiers = _tiers(_answering(tables, judge, left_aside), judge)
+    return Choice(tiers, tuple(sorting.workbooks), tuple(left_aside))
+
+
+def open_workbook(book: Member, judge: Judge, limits: ArchiveLimits) -> tuple[Table, ...]:
+    """Its sheets that answer the check. Raises `ArchiveError`."""
+    sheets = sheet_tables(book, verdict_of(book.name), limits)
+    return tuple(table for table in _with_headers(sheets, judge) if judge(table).is_answer)
+
+
+def _opened(sorting: _Sorting, judge: Judge, limits: ArchiveLimits, *, is_alone: bool) -> list[Table]:
+    """The sheets of all workbooks; one that cannot be read is an error where nothing else can be."""
+    opened = []
+    for book in sorting.workbooks:
+        try:
+            opened += sheet_tables(book, verdict_of(book.name), limits)
+        except ArchiveError:
+            if is_alone:
+                raise
+            sorting.left_aside.append((book.name, "a workbook that cannot be read"))
+    sorting.workbooks.clear()
+    return _usable(opened, judge, sorting.left_aside)
 
 
 def _nothing(left_aside: list[tuple[str, str]]) -> str:
@@ -101,14 +129,10 @@ def _unreadable(head: bytes) -> str | None:
     return foreign(head)
 
 
-def _sheets(book: Member, limits: ArchiveLimits) -> list[Table]:
-    return sheet_tables(book, verdict_of(book.name), limits)
-
-
-def _usable(tables: list[Table], worth: Worth, left_aside: list[tuple[str, str]]) -> list[Table]:
+def _usable(tables: list[Table], judge: Judge, left_aside: list[tuple[str, str]]) -> list[Table]:
     usable = []
-    for table in tables:
-        if not worth(table.head):
+    for table in _with_headers(tables, judge):
+        if not judge(table).columns:
             left_aside.append((table.name, "no column of numbers"))
         elif len(table.head) == 1 and table.verdict is None:
             left_aside.append((table.name, "bare numbers, and its name tells no verdict"))
@@ -117,12 +141,32 @@ def _usable(tables: list[Table], worth: Worth, left_aside: list[tuple[str, str]]
     return usable
 
 
-def _best(tables: list[Table], worth: Worth) -> tuple[list[Table], list[Table]]:
-    """The tables of the best rank, which are parts of one another, and the others."""
-    ranks = [(_excerpt_rank(table), -worth(table.head)) for table in tables]
-    ranked = list(zip(ranks, tables, strict=True))
-    chosen = [table for rank, table in ranked if rank == min(ranks)]
-    return chosen, [table for rank, table in ranked if rank != min(ranks)]
+def _with_headers(tables: Sequence[Table], judge: Judge) -> list[Table]:
+    """A part without a header has that of another one of its width, if its first row fits there."""
+    headers = [table.head for table in tables if len(table.head) > 1 and judge(table).has_header]
+    found = []
+    for table in tables:
+        wider = [replace(table, header=each) for each in headers if len(each) == len(table.head)]
+        is_bare = wider and not judge(table).has_header
+        found.append(next((each for each in wider if judge(each).columns), table) if is_bare else table)
+    return found
+
+
+def _answering(tables: list[Table], judge: Judge, left_aside: list[tuple[str, str]]) -> list[Table]:
+    """Those that answer the check; all, if none does."""
+    answering = [table for table in tables if judge(table).is_answer]
+    if not answering:
+        return tables
+    left_aside += [(table.name, "no answers in it") for table in tables if not judge(table).is_answer]
+    return answering
+
+
+def _tiers(tables: list[Table], judge: Judge) -> tuple[tuple[Table, ...], ...]:
+    """Tables of the same rank are parts of one another."""
+    ranked = defaultdict(list)
+    for table in tables:
+        ranked[_excerpt_rank(table), -judge(table).columns].append(table)
+    return tuple(tuple(ranked[rank]) for rank in sorted(ranked))
 
 
 def _excerpt_rank(table: Table) -> int:

@@ -47,7 +47,7 @@ class Table:
     ``head`` are the cells of its first row, header or not; ``verdict`` is what the member's name says about
     every row in it, or None. ``blocks(skip_head, few)`` reads it, in order, from the start each time; ``few``
     are the positions of columns that are expected to have few distinct values. ``notes`` are sentences for
-    the report.
+    the report. ``header`` is that of another part, where this one has none.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Table:
     verdict: bool | None
     blocks: Callable[[bool, Collection[int]], Blocks]
     notes: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
 
 
 class ColumnTypes:

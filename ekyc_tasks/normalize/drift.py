@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ekyc_tasks.normalize.layouts import Layout
+from ekyc_tasks.normalize.layouts import NO_HEADER, Layout
 from ekyc_tasks.normalize.rows import Normalizer
 from ekyc_tasks.task_types.base import TaskType
 from ekyc_tasks.wording import count
@@ -17,7 +17,7 @@ def layout_drift(layout: Layout, task_type: TaskType) -> Iterator[str]:
     if layout.dialect == "number list":
         yield "The archive holds lists of bare numbers only: nothing but the verdict is known."
         return
-    if not layout.has_header:
+    if layout.dialect == NO_HEADER:
         yield "There is no header: the columns were taken in the documented order."
     for each in task_type.fields:
         if each.name not in layout.fields:

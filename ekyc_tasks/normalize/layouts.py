@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, count
 
 import polars as pl
 
-from ekyc_tasks.archive import Int64Array
+from ekyc_tasks.archive import Int64Array, Offer, Table
 from ekyc_tasks.normalize.numbers import UNREADABLE, is_number, number_keys
 from ekyc_tasks.task_types import base
 from ekyc_tasks.task_types.base import NUMBER, TaskType
 
+NO_HEADER = "no header"
 _LONGEST_NAME = 40
 
 
@@ -53,26 +54,34 @@ class Layout:
         return by_name or task_type.verdict.name in self.fields
 
 
-def layout_of(head: Sequence[str], task_type: TaskType, verdict: bool | None = None) -> Layout | None:
+def layout_of(
+    head: Sequence[str], task_type: TaskType, verdict: bool | None = None, header: Sequence[str] = ()
+) -> Layout | None:
     """The layout behind a first row, header or not; None if it has no number.
 
-    Without a header the documented order of columns is taken.
+    Without a header of its own that of another part is taken, ``header``, or the documented order of columns.
     """
     owners = [_owner(cell, task_type) for cell in head]
     if NUMBER in owners:
         return _layout([_snake(cell) for cell in head], owners, _dialect(head, task_type), True, verdict)
+    if header:
+        layout = layout_of(header, task_type, verdict)
+        is_fit = layout is not None and is_number(head[layout.numbers[0]])
+        return replace(layout, has_header=False) if layout is not None and is_fit else None
     if not head or not is_number(head[0]):
         return None
     documented = (NUMBER, *(each.name for each in task_type.fields))
     owners = [*documented, *[None] * len(head)][: len(head)]
     names = [owner or f"column_{position}" for position, owner in enumerate(owners, start=1)]
-    return _layout(names, owners, "no header", False, verdict)
+    return _layout(names, owners, NO_HEADER, False, verdict)
 
 
-def worth(head: Sequence[str], task_type: TaskType) -> int:
-    """How many columns of the contract a first row offers; 0 if it has no number."""
-    layout = layout_of(head, task_type)
-    return 0 if layout is None else 1 + len(layout.fields)
+def offer(table: Table, task_type: TaskType) -> Offer:
+    """How well a table answers a check."""
+    layout = layout_of(table.head, task_type, table.verdict, table.header)
+    if layout is None:
+        return Offer()
+    return Offer(1 + len(layout.fields), layout.has_header, layout.answers(task_type))
 
 
 def row_keys(frame: pl.DataFrame, layout: Layout) -> Int64Array:

@@ -52,7 +52,8 @@ def e164(text: pl.Series, keys: Int64Array, digits: npt.NDArray[np.intp]) -> pl.
 
 
 def is_number(text: str) -> bool:
-    return not number_keys(pl.Series("number", [text])).has_nulls()
+    is_worth_a_look = any(map(str.isdigit, text))
+    return is_worth_a_look and not number_keys(pl.Series("number", [text])).has_nulls()
 
 
 def _untidy_keys(text: pl.Series) -> pl.Series:

@@ -105,6 +105,66 @@ def test_the_same_rows_come_of_every_container(load, data):
     assert found["hair_color"].to_list() == ["black", None, "brown"]
 
 
+A, B, C = NUMBERS
+ONE = f"{HEADER}\n{A},yes,,25,,,,\n"
+TWO = f"Number,telegram\n{B},no\n{A},no\n"
+NOTHING = f"{HEADER}\n"
+
+
+def sheet(text):
+    return workbook_bytes([line.split(",") for line in text.splitlines()])
+
+
+@pytest.mark.parametrize("numbers", [NUMBERS, None], ids=["of a list", "of itself"])
+@pytest.mark.parametrize(
+    ("members", "first", "others"),
+    [
+        ({"part1.csv": ONE, "part2.csv": TWO}, ["part1.csv"], ["part2.csv"]),
+        ({"registered.csv": ONE, "unregistered.txt": B}, ["registered.csv"], ["unregistered.txt"]),
+        ({"all.csv": ONE, "unregistered.txt": f"{B}\nlost\n", "activated.txt": A}, ["all.csv"], None),
+        ({"all.csv": NOTHING, "activated.txt": A, "unregistered.txt": B}, ["all.csv"], None),
+        (
+            {"result.xlsx": sheet(NOTHING), "activated.txt": A, "unregistered.txt": B},
+            ["result.xlsx"],
+            None,
+        ),
+    ],
+    ids=["other columns", "a list", "more in the lists", "a header only", "a workbook with a header only"],
+)
+def test_what_the_best_table_lacks_comes_from_the_others(load, members, first, others, numbers):
+    report = load(members, numbers=numbers)
+    lists = ["activated.txt", "unregistered.txt"]
+    assert list(report.members_read) == first + (others or lists)
+    assert dict(rows_of(report).select("number", "telegram").iter_rows()) == {A: True, B: False}
+    assert report.counts.accepted == 2
+    assert report.counts.missing == (1 if numbers else 0)
+    assert any(" came in " in sentence for sentence in report.drift)
+
+
+def test_a_workbook_is_opened_where_much_is_missing(load):
+    report = load({"all.csv": ONE, "result.xlsx": sheet(TWO)})
+    assert report.members_read == ("all.csv", "result.xlsx")
+    assert dict(rows_of(report).select("number", "telegram").iter_rows()) == {A: True, B: False}
+    assert report.drift[-1] == "1 number came in result.xlsx only."
+
+
+def test_other_tables_are_not_read_for_what_they_do_not_have(load):
+    lists = {"activated.txt": f"{A}\nlost\n", "unregistered.txt": "+41798284659"}
+    report = load({"all.csv": ONE + f"{B},no,,,,,,\n", "result.xlsx": "PK\3\4 torn", **lists})
+    assert report.members_read == ("all.csv",)
+    assert report.counts == counts(returned=2, accepted=2, missing=1)
+    assert dict(report.members_left_aside)["activated.txt"] == "the rows of all.csv again"
+
+
+def test_a_damaged_list_beside_a_table_costs_nothing(load):
+    many = "".join(f"+4178{at:07}\n" for at in range(100_000))
+    damaged = zip_bytes({"all.csv": ONE, "unregistered.txt": many}, zipfile.ZIP_STORED)
+    at = damaged.index(b"+41780099999")
+    report = load(damaged[:at] + B.encode() + damaged[at + len(B) :])
+    assert report.counts == counts(returned=1, accepted=1, missing=2)
+    assert report.members_left_aside == (("unregistered.txt", "it cannot be read"),)
+
+
 def test_reports_what_was_read_and_what_not(load):
     report = load(
         {"t/all.csv": DOCUMENTED.replace("skin_color", "mood"), "__MACOSX/x": "x", "t/activated.txt": LIST}
@@ -350,7 +410,7 @@ def test_accounts_that_contradict_each_other_publish_nothing(load, tmp_path, mon
 
         def forgetful(self, keys):
             fates = sort(self, keys)
-            next(iter(self._sent.values())).is_answered[0] = False
+            next(iter(self._sent.values())).answered_by[0] = 0
             return fates
 
         monkeypatch.setattr(Reconciler, "sort", forgetful)

@@ -11,31 +11,39 @@ from ekyc_tasks.archive import choose, open_members
 from ekyc_tasks.archive.members import verdict_of
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
-from ekyc_tasks.normalize import worth
+from ekyc_tasks.normalize import offer
 from ekyc_tasks.task_types import task_type
 
 LIMITS = ArchiveLimits()
-WORTH = partial(worth, task_type=task_type("tg_avatar"))
+JUDGE = partial(offer, task_type=task_type("tg_avatar"))
 LIST = "\n".join(NUMBERS)
 SHEET = [line.split(",") for line in DOCUMENTED.splitlines()]
 BOOK = workbook_bytes(SHEET)
 PART_2 = f"{HEADER}\n+41798284654,no,,,,,,\n"
 MORE = "+41798284654\n"
 README = "Thank you, dear customer, for your order."
+HEADERLESS = "+41798284654,no,,,,,,\n"
+PROFILE_BODY = "41798284655,true,5,ann,Ann,Lee,2026-01-01,3,false,,,,\n"
+PROFILE = (
+    "Phone,activated,uid,username,first_name,last_name,Last Online Time,Active Days,Is Member,Avatar,Gender,"
+    f"Age,Ethnicity\n{PROFILE_BODY.replace('5,true', '6,true')}"
+)
+UNANSWERED = "number,name\n+41798284651,Ann\n"
 SHORT = "Number,telegram\n+41798284651,yes\n"
 
 
 def chosen(path, members):
     write_zip(path / "a.zip", members)
     with open_members(path / "a.zip", LIMITS) as found:
-        choice = choose(found, WORTH, LIMITS)
-        return [table.name for table in choice.tables], dict(choice.left_aside)
+        choice = choose(found, JUDGE, LIMITS)
+        tiers = [[table.name for table in tier] for tier in choice.tiers]
+        return [*tiers, *([book.name] for book in choice.workbooks)], dict(choice.left_aside)
 
 
 @pytest.mark.parametrize(
-    ("members", "read", "left_aside"),
+    ("members", "tiers", "left_aside"),
     [
-        ({"t/all.csv": DOCUMENTED}, ["t/all.csv"], {}),
+        ({"t/all.csv": DOCUMENTED}, [["t/all.csv"]], {}),
         (
             {
                 "t/all.csv": DOCUMENTED,
@@ -43,36 +51,26 @@ def chosen(path, members):
                 "t/unregistered.txt": MORE,
                 "t/result.xlsx": BOOK,
             },
-            ["t/all.csv"],
-            {
-                "t/activated.txt": "the rows of t/all.csv again",
-                "t/unregistered.txt": "the rows of t/all.csv again",
-                "t/result.xlsx": "the rows of t/all.csv again",
-            },
-        ),
-        (
-            {"activated.csv": DOCUMENTED, "all.csv": DOCUMENTED + "+41798284659,no,,,,,,\n"},
-            ["all.csv"],
-            {"activated.csv": "the rows of all.csv again"},
-        ),
-        (
-            {"d4g.csv": DOCUMENTED, "activated.csv": PART_2},
-            ["d4g.csv"],
-            {"activated.csv": "the rows of d4g.csv again"},
-        ),
-        ({"all.csv": DOCUMENTED, "d4g.csv": PART_2}, ["all.csv"], {"d4g.csv": "the rows of all.csv again"}),
-        ({"part10.csv": PART_2, "part2.csv": DOCUMENTED}, ["part2.csv", "part10.csv"], {}),
-        (
-            {"activated.csv": DOCUMENTED, "unregistered.csv": PART_2},
-            ["activated.csv", "unregistered.csv"],
+            [["t/all.csv"], ["t/activated.txt", "t/unregistered.txt"], ["t/result.xlsx"]],
             {},
         ),
         (
-            {"full.csv": DOCUMENTED, "short.csv": SHORT},
-            ["full.csv"],
-            {"short.csv": "the rows of full.csv again"},
+            {"activated.csv": DOCUMENTED, "all.csv": DOCUMENTED + "+41798284659,no,,,,,,\n"},
+            [["all.csv"], ["activated.csv"]],
+            {},
         ),
-        ({"a.csv": DOCUMENTED, "b.csv": DOCUMENTED}, ["a.csv"], {"b.csv": "the same bytes as a.csv"}),
+        ({"d4g.csv": DOCUMENTED, "activated.csv": PART_2}, [["d4g.csv"], ["activated.csv"]], {}),
+        ({"all.csv": DOCUMENTED, "d4g.csv": PART_2}, [["all.csv"], ["d4g.csv"]], {}),
+        ({"part10.csv": PART_2, "part2.csv": DOCUMENTED}, [["part2.csv", "part10.csv"]], {}),
+        (
+            {"activated.csv": DOCUMENTED, "unregistered.csv": PART_2},
+            [["activated.csv", "unregistered.csv"]],
+            {},
+        ),
+        ({"full.csv": DOCUMENTED, "short.csv": SHORT}, [["full.csv"], ["short.csv"]], {}),
+        ({"part1.csv": DOCUMENTED, "part2.csv": HEADERLESS}, [["part1.csv", "part2.csv"]], {}),
+        ({"part1.csv": PROFILE, "part2.csv": PROFILE_BODY}, [["part1.csv", "part2.csv"]], {}),
+        ({"a.csv": DOCUMENTED, "b.csv": DOCUMENTED}, [["a.csv"]], {"b.csv": "the same bytes as a.csv"}),
         (
             {
                 "__MACOSX/._all.csv": DOCUMENTED,
@@ -80,34 +78,49 @@ def chosen(path, members):
                 "x/Thumbs.db": "x",
                 "all.csv": DOCUMENTED,
             },
-            ["all.csv"],
+            [["all.csv"]],
             dict.fromkeys(["__MACOSX/._all.csv", ".DS_Store", "x/Thumbs.db"], "left by an operating system"),
         ),
         (
             {"readme.txt": README, "logo.png": b"\x89PNG\r\n", "e.csv": "", "all.csv": DOCUMENTED},
-            ["all.csv"],
+            [["all.csv"]],
             {"readme.txt": "no column of numbers", "logo.png": "a picture", "e.csv": "empty"},
         ),
         (
             {"all.csv": DOCUMENTED, "inner.zip": zip_bytes({"all.csv": PART_2})},
-            ["all.csv"],
+            [["all.csv"]],
             {"inner.zip": "an archive inside the archive"},
         ),
-        ({"activated.txt": LIST, "unregistered.txt": MORE}, ["activated.txt", "unregistered.txt"], {}),
+        ({"activated.txt": LIST, "unregistered.txt": MORE}, [["activated.txt", "unregistered.txt"]], {}),
         (
             {"activated.txt": LIST, "numbers.txt": MORE},
-            ["activated.txt"],
+            [["activated.txt"]],
             {"numbers.txt": "bare numbers, and its name tells no verdict"},
         ),
         (
             {"activated.txt": LIST, "unregistered.txt": MORE, "result.xlsx": BOOK},
-            ["result.xlsx"],
-            dict.fromkeys(["activated.txt", "unregistered.txt"], "the rows of result.xlsx again"),
+            [["result.xlsx"], ["activated.txt", "unregistered.txt"]],
+            {},
+        ),
+        (
+            {"activated.txt": LIST, "unregistered.txt": MORE, "result.xlsx": BOOK[: len(BOOK) // 2]},
+            [["activated.txt", "unregistered.txt"]],
+            {"result.xlsx": "a workbook that cannot be read"},
         ),
         (
             {"result.xlsx": BOOK, "activated.txt": "x y"},
-            ["result.xlsx"],
+            [["result.xlsx"]],
             {"activated.txt": "no column of numbers"},
+        ),
+        (
+            {"numbers.csv": UNANSWERED, "result.xlsx": BOOK},
+            [["result.xlsx"]],
+            {"numbers.csv": "no answers in it"},
+        ),
+        (
+            {"all_failed.csv": UNANSWERED, "activated.txt": LIST, "result.csv": DOCUMENTED},
+            [["result.csv"], ["activated.txt"]],
+            {"all_failed.csv": "no answers in it"},
         ),
         (
             {
@@ -115,13 +128,18 @@ def chosen(path, members):
                     [["a note"]], SHEET, [SHEET[0], ["+41798284655", "no", *[None] * 6]]
                 )
             },
-            ["result.xlsx: sheet2", "result.xlsx: sheet3"],
+            [["result.xlsx: sheet2", "result.xlsx: sheet3"]],
             {"result.xlsx: sheet1": "no column of numbers"},
+        ),
+        (
+            {"result.xlsx": workbook_bytes(SHEET, [["+41798284655", "no", *"xxxxxx"]])},
+            [["result.xlsx: sheet1", "result.xlsx: sheet2"]],
+            {},
         ),
     ],
 )
-def test_reads_each_row_once(tmp_path, members, read, left_aside):
-    assert chosen(tmp_path, members) == (read, left_aside)
+def test_tables_of_one_tier_complete_each_other(tmp_path, members, tiers, left_aside):
+    assert chosen(tmp_path, members) == (tiers, left_aside)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +185,7 @@ def test_a_sheet_is_read_by_rows_with_their_numbers(tmp_path):
     ]
     (tmp_path / "a.xlsx").write_bytes(workbook_bytes(rows))
     with open_members(tmp_path / "a.xlsx", LIMITS) as members:
-        (table,) = choose(members, WORTH, LIMITS).tables
+        ((table,),) = choose(members, JUDGE, LIMITS).tiers
         (block,) = table.blocks(True, ())
     assert table.head == ("Number", "telegram")
     assert block.frame.rows() == [("41798284651", "true"), ("41798284652", "no")]
@@ -188,7 +206,7 @@ def test_refuses_a_sheet_that_would_fill_the_memory(tmp_path, far, words):
     }
     (tmp_path / "a.xlsx").write_bytes(zip_bytes(parts))
     with open_members(tmp_path / "a.xlsx", LIMITS) as members, pytest.raises(ArchiveError, match=words):
-        choose(members, WORTH, LIMITS)
+        choose(members, JUDGE, LIMITS)
 
 
 def test_refuses_a_workbook_beyond_a_limit(tmp_path):
@@ -196,4 +214,4 @@ def test_refuses_a_workbook_beyond_a_limit(tmp_path):
     (tmp_path / "a.xlsx").write_bytes(book)
     limits = ArchiveLimits(max_total_bytes=100_000)
     with open_members(tmp_path / "a.xlsx", limits) as members, pytest.raises(ArchiveError, match="limit"):
-        choose(members, WORTH, limits)
+        choose(members, JUDGE, limits)

@@ -60,6 +60,7 @@ LAYERS = [
             "ekyc_tasks.scrub",
             "ekyc_tasks.sent",
             "ekyc_tasks.settings",
+            "ekyc_tasks.source",
             "ekyc_tasks.spool",
             "ekyc_tasks.task_types",
         ],
@@ -86,7 +87,8 @@ KEEPERS = {
 # Who must not know whom. The rooms of this list know neither the ledger nor the provider nor settings.
 BY_THEMSELVES = [
     "archive", "cadence", "conveyor", "dataset", "disk", "fates", "folders", "halves", "keys", "landing",
-    "loading", "money", "normalize", "numbers", "packing", "reconcile", "scrub", "sent", "task_types",
+    "loading", "money", "normalize", "numbers", "packing", "reconcile", "scrub", "sent", "source",
+    "task_types",
 ]  # fmt: skip
 STRANGERS = [
     ("provider", ["ledger", "spool"]),

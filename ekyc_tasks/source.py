@@ -1,0 +1,109 @@
+"""What an archive holds for one task type, the best tables first."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from ekyc_tasks.archive import Block, Int64Array, Judge, Member, Table, choose, open_workbook
+from ekyc_tasks.errors import ArchiveError, LoadFailed
+from ekyc_tasks.models import ArchiveLimits
+from ekyc_tasks.normalize import UNREADABLE, Layout, layout_of, offer, row_keys
+from ekyc_tasks.task_types import TaskType
+
+Read = tuple[Block, Layout]
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Tables that complete each other, each with its layout."""
+
+    tables: tuple[tuple[Table, Layout], ...]
+    task_type: TaskType
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(table.name for table, _ in self.tables)
+
+    def blocks(self) -> Generator[Read, None, None]:
+        for table, layout in self.tables:
+            for block in table.blocks(layout.has_header, layout.few_value_positions(self.task_type)):
+                yield block, layout
+
+    def keys(self) -> Generator[Int64Array, None, None]:
+        """Every readable number."""
+        for block, layout in self.blocks():
+            keys = row_keys(block.frame, layout)
+            yield keys[keys != UNREADABLE]
+
+
+@dataclass(slots=True)
+class Source:
+    """The tiers of an archive. The first is read; what becomes of the others is for the reader to say."""
+
+    task_type: TaskType
+    judge: Judge
+    limits: ArchiveLimits
+    tiers: tuple[Tier, ...]
+    workbooks: tuple[Member, ...]
+    read: list[Tier] = field(default_factory=list)
+    left_aside: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, members: Sequence[Member], task_type: TaskType, limits: ArchiveLimits) -> Source:
+        judge = partial(offer, task_type=task_type)
+        choice = choose(members, judge, limits)
+        tiers = tuple(_tier(tables, task_type) for tables in choice.tiers)
+        return cls(task_type, judge, limits, tiers, choice.workbooks, left_aside=[*choice.left_aside])
+
+    def keys(self) -> Generator[Int64Array, None, None]:
+        """Every readable number; without a list of what was sent, the archive is read once more for that."""
+        yield from self.tiers[0].keys()
+        for tier in self.tiers[1:]:
+            try:
+                yield from tier.keys()
+            except ArchiveError:  # told when it is its turn to be read
+                continue
+
+    def opened(self) -> Generator[Tier, None, None]:
+        """The workbooks that were not opened yet, each a tier."""
+        books, self.workbooks = self.workbooks, ()
+        for book in books:
+            try:
+                tables = open_workbook(book, self.judge, self.limits)
+            except ArchiveError:
+                self.left_aside.append((book.name, "a workbook that cannot be read"))
+                continue
+            if tables:
+                yield _tier(tables, self.task_type)
+            else:
+                self.left_aside.append((book.name, "no answers in it"))
+
+    def take(self, tier: Tier) -> Tier:
+        self.read.append(tier)
+        return tier
+
+    def leave(self, tier: Tier, why: str) -> None:
+        self.left_aside += [(name, why) for name in tier.names]
+
+    @property
+    def tables(self) -> list[tuple[Table, Layout]]:
+        """All that were read."""
+        return [each for tier in self.read for each in tier.tables]
+
+
+def _tier(tables: Sequence[Table], task_type: TaskType) -> Tier:
+    return Tier(tuple((table, _layout(table, task_type)) for table in tables), task_type)
+
+
+def _layout(table: Table, task_type: TaskType) -> Layout:
+    layout = layout_of(table.head, task_type, table.verdict, table.header)
+    if layout is None or not layout.answers(task_type):
+        needed = " and ".join(task_type.required)
+        raise LoadFailed(
+            f"its table is no answer to {task_type.name}, which needs {needed}; if the provider has renamed "
+            "a column, upgrade and replay"
+        )
+    return layout
