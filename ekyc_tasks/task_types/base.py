@@ -141,10 +141,10 @@ def as_it_is(text: pl.Expr) -> pl.Expr:
 
 
 def whole_number(text: pl.Expr) -> pl.Expr:
-    return text.str.extract(r"^([0-9]{1,9})(?:\.0+)?$").cast(pl.Int32)
+    return text.str.extract(r"^([0-9]{1,9})(?:[.,]0+)?$").cast(pl.Int32)
 
 
-_AGE = r"^([0-9]{1,3})(?:\.0+)?(?:\s*[-~–]\s*([0-9]{1,3}))?$"
+_AGE = r"^([0-9]{1,3})(?:[.,]0+)?(?:\s*[-~–]\s*([0-9]{1,3}))?$"
 
 
 def lower_age(text: pl.Expr) -> pl.Expr:
