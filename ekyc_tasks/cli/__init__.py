@@ -170,12 +170,15 @@ def import_(
         str | None, typer.Option(help="When the answers were made; default: each file's time.")
     ] = None,
     task_id: Annotated[str, typer.Option(help="The provider's task, if you know it.")] = "",
+    correct: Annotated[
+        bool, typer.Option("--correct", help="What was imported as something else is imported anew.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Load archives that were bought before: batches like any other, whose numbers are not bought again."""
     from ekyc_tasks.cli.imports import Request, import_archives
 
-    request = Request(archives, task_type, checked_at, task_id)
+    request = Request(archives, task_type, checked_at, task_id, correct)
     raise typer.Exit(import_archives(request, out, as_json=as_json))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import polars as pl
@@ -13,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ekyc_tasks.cli import main
-from ekyc_tasks.cli.normalize import moment, moment_of
+from ekyc_tasks.cli.normalize import moment as moment_said
+from ekyc_tasks.cli.normalize import moment_of
 from ekyc_tasks.errors import ConfigurationError
 
 pytestmark = pytest.mark.integration
 
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DIRTY = DOCUMENTED + "+41798284652,no,,,,,,\nrubbish,no,,,,,,\n+41798284654,yes,,old,,,,\n"
 
 
@@ -123,7 +126,9 @@ def desk(ekyc, archive, tmp_path, monkeypatch):
         (["normalize", "result.zip", "--out", "result.zip"], 2, "--out"),
         (["normalize", "result.zip", "--out", "o", "--task-type", "x"], 2, "Use one of"),
         (["normalize", "result.zip", "--out", "o", "--checked-at", "noon"], 2, "--checked-at is no time"),
+        (["normalize", "result.zip", "--out", "o", "--checked-at", ""], 2, "--checked-at is no time"),
         (["normalize", "result.zip", "--out", "o", "--checked-at", "9999-12-31T23:00-09:00"], 2, "no time"),
+        (["normalize", "result.zip", "--out", "o", "--checked-at", "2099-01-01"], 2, "in the future"),
         (["normalize", "result.zip", "--out", "o", "--task-id", "\udcff"], 2, "--task-id"),
         (["normalize", "result.zip", "--out", "o", "--task-type", "tg_active"], 3, "needs number and"),
         (["normalize", "result.zip"], 2, "--out"),
@@ -144,7 +149,24 @@ def test_a_time_that_cannot_be_asks_for_another(archive):
             return os.stat_result([0] * 8 + [1 << 60] * 2)
 
     with pytest.raises(ConfigurationError, match="--checked-at"):
-        moment_of(Odd(archive))
+        moment_of(Odd(archive), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [("2026-06-01T12:06:00", "lies in the future"), ("1980-01-01T00:00:00", "lies before 2009")],
+)
+def test_no_answer_was_made_then(archive, moment, words):
+    written_at = datetime.fromisoformat(f"{moment}Z")
+    os.utime(archive, (written_at.timestamp(), written_at.timestamp()))
+    with pytest.raises(ConfigurationError, match=f"result.zip has a time that {words}; say .* --checked-at"):
+        moment_of(archive, now=NOW)
+    with pytest.raises(ConfigurationError, match=f"--checked-at {words}"):
+        moment_said(moment, now=NOW)
+
+
+def test_clocks_may_differ_by_minutes():
+    assert moment_said("2026-06-01T12:04:00", now=NOW) > NOW
 
 
 def test_a_name_that_is_no_text_is_shown_all_the_same(ekyc, tmp_path):
@@ -163,7 +185,7 @@ def test_a_name_that_is_no_text_is_shown_all_the_same(ekyc, tmp_path):
     ],
 )
 def test_times_are_utc_unless_they_say_otherwise(text, iso):
-    assert moment(text).isoformat() == iso
+    assert moment_said(text, now=NOW).isoformat() == iso
 
 
 PIECES = st.sampled_from([
