@@ -86,10 +86,7 @@ def load_archive(
                 reconciler = Reconciler(submitted)
             return _load(source, reconciler, batch)
     except LoadFailed as error:
-        raise type(error)(
-            f"Batch {batch_id} cannot be loaded: {error}. {archive.name} is kept as received; loading it "
-            "again is free of charge."
-        ) from None
+        raise type(error)(f"Batch {batch_id} cannot be loaded: {error}.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +150,21 @@ def _source(members: Sequence[Member], task_type: TaskType, limits: ArchiveLimit
 def _layout(table: Table, task_type: TaskType) -> Layout:
     layout = layout_of(table.head, task_type, table.verdict)
     if layout is None or not layout.answers(task_type):
-        needed = " and ".join(task_type.required)
-        raise LoadFailed(
-            f"its table is no answer to {task_type.name}, which needs {needed}; if the provider has renamed "
-            "a column, upgrade and replay"
-        )
+        raise LoadFailed(_no_answer(layout, task_type))
     return layout
+
+
+def _no_answer(layout: Layout | None, task_type: TaskType) -> str:
+    if layout is not None and len(layout.names) == 1 and not task_type.has_yes_no_verdict:
+        return (
+            f"it has lists of bare numbers only, which cannot answer {task_type.name}; load them by "
+            "--task-type of a check that says yes or no"
+        )
+    number, verdict = task_type.required
+    return (
+        f"its table has no column {number if layout is None else verdict}, which {task_type.name} needs; "
+        "load the result of another check by its own --task-type, or upgrade if the column has a new name"
+    )
 
 
 def _submitted(numbers: Path) -> Generator[Int64Array, None, None]:
@@ -167,7 +173,8 @@ def _submitted(numbers: Path) -> Generator[Int64Array, None, None]:
         yield from keys_in(numbers)
     except ValueError:
         raise LoadFailed(
-            f"{numbers.name}, the list of what was sent, holds lines that are no E.164 numbers"
+            f"{numbers.name}, the list of what was sent, has lines that are no E.164 numbers; restore it "
+            "from a backup"
         ) from None
 
 
@@ -270,11 +277,11 @@ def _accounts(stream: _Stream, accepted: int) -> Reconciliation:
         returned=stream.returned_rows, accepted=accepted, cell_issues=stream.cell_issues
     )
     if contradiction := counts.contradiction():
-        raise LoadFailed(f"its accounts do not add up ({contradiction})")
+        raise LoadFailed(f"its accounts do not add up ({contradiction}); upgrade, and load it again")
     if counts.is_foreign:
         raise LoadFailed(
             f"none of its {counts.returned:,} rows is about a number that was sent: "
-            "it may be another task's result, or its numbers cannot be read"
+            "it may be another task's result, or its numbers cannot be read; compare it with what was sent"
         )
     return counts
 
