@@ -13,14 +13,13 @@ from ekyc_tasks.disk import discard, sha256_of, written
 from ekyc_tasks.errors import ArchiveError, ConfigurationError, InputError, LoadFailed
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.keys import Keys, distinct
-from ekyc_tasks.ledger import Batch, Ledger, NewBatch
+from ekyc_tasks.ledger import IMPORT_PREFIX, Batch, Ledger, NewBatch
 from ekyc_tasks.loading import numbers_in
 from ekyc_tasks.models import ArchiveLimits, BatchState, LoadReport
 from ekyc_tasks.sent import write_batch
 from ekyc_tasks.steps.load import load
 from ekyc_tasks.steps.turns import planning_turn
 
-_PREFIX = "import-"  # no planned batch begins like that
 _ID_LENGTH = 16
 
 
@@ -81,7 +80,7 @@ class Importer:
     def _kept(self, given: Given, digest: str, *, instead_of: Batch | None = None) -> Batch:
         """FETCHED: archive and numbers on disk, then the batch in the ledger. Killed between, it begins
         again."""
-        batch_id = f"{_PREFIX}{digest[:_ID_LENGTH]}"
+        batch_id = f"{IMPORT_PREFIX}{digest[:_ID_LENGTH]}"
         checked_at = given.checked_at or given.written_at()
         keys = self._numbers(given)
         with planning_turn(self._folder, self._ledger, self._run_id):  # it sweeps files of unknown batches
@@ -106,7 +105,8 @@ class Importer:
             raise type(error)(f"{given.name} was not imported: {error}.") from None
         if not len(found):
             raise LoadFailed(
-                f"{given.name} was not imported: it holds no readable number; name one that has answers."
+                f"{given.name} was not imported, nothing was kept: it holds no readable number; name one "
+                "that has answers."
             )
         return distinct(found)
 
@@ -127,7 +127,7 @@ class Importer:
                 limits=self._limits,
             )
         except LoadFailed as error:
-            if not _is_import(batch):
+            if not batch.is_import:
                 raise
             with planning_turn(self._folder, self._ledger, self._run_id):
                 self._forget(batch)
@@ -142,11 +142,12 @@ class Importer:
     def _corrected(self, known: Batch, given: Given, digest: str) -> Batch:
         """The same bytes as what they are said to be now; what is not said stays as it was."""
         what = f"{given.name} is here already, as {_in_words(known)}"
-        if not _is_import(known):
+        if not known.is_import:
             raise ConfigurationError(f"{what}, as this project bought it; that stays, so leave the file out.")
         if not given.is_correction:
             raise ConfigurationError(
-                f"{what}, and stays that; to import it anew as what you say now, add --correct."
+                f"{what}, and stays that; to import it anew as what you say now, add --correct "
+                f"--task-type {given.task_type}."
             )
         if not self._claimed(known):
             raise ConfigurationError(f"{what}, in a run that is going on; correct it when that has ended.")
@@ -174,10 +175,6 @@ class Importer:
         for path in (folder.raw_file(batch_id), folder.batch_file(batch_id), folder.keys_file(batch_id)):
             if path.exists() and not path.samefile(given.archive):
                 discard(path)
-
-
-def _is_import(batch: Batch) -> bool:
-    return batch.batch_id.startswith(_PREFIX)
 
 
 def _differs(known: Batch, given: Given) -> bool:

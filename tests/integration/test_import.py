@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -14,12 +15,13 @@ from archive_files import DOCUMENTED, HEADER, NUMBERS, write_zip
 
 from ekyc_tasks.cli import main
 from ekyc_tasks.clock import SystemClock
-from ekyc_tasks.errors import LoadFailed
+from ekyc_tasks.errors import ConfigurationError, LoadFailed
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.landing import arrival
 from ekyc_tasks.ledger import open_ledger
-from ekyc_tasks.models import BatchState
+from ekyc_tasks.models import BatchState, Decision
 from ekyc_tasks.steps.plan import Planner, PlanPolicy
+from ekyc_tasks.steps.resolve import Verdict, resolve
 
 pytestmark = pytest.mark.integration
 
@@ -166,7 +168,9 @@ def test_an_archive_without_a_readable_number_is_refused_and_not_kept(refused, e
     archive.write_text(f"{HEADER}\n{rows}")
     code, why = refused(archive)
     assert (code, batches(folder), files(folder)) == (3, [], {})
-    assert why == "all.csv was not imported: it holds no readable number; name one that has answers."
+    assert why == (
+        "all.csv was not imported, nothing was kept: it holds no readable number; name one that has answers."
+    )
     assert ekyc("replay", "--all")[0] == 0
 
 
@@ -195,7 +199,10 @@ def test_an_import_that_was_left_unloaded_can_be_got_rid_of_by_importing_it_agai
         patch.setattr("ekyc_tasks.steps.imports.load", lambda *_, **__: sys.exit(130))
         ekyc("import", archive)
     assert [batch.state for batch in batches(folder)] == [BatchState.FETCHED]
-    kept = folder.raw_file(batches(folder)[0].batch_id)
+    (batch,) = batches(folder)
+    with open_ledger(address(folder)) as ledger, pytest.raises(ConfigurationError, match="archive again"):
+        asyncio.run(resolve(batch.batch_id, Verdict(Decision.ABANDON, "me"), ledger=ledger, provider=None))
+    kept = folder.raw_file(batch.batch_id)
     archive.unlink()
     with monkeypatch.context() as patch:
         fails_to_load(patch)
@@ -307,7 +314,7 @@ def test_known_bytes_that_are_said_to_be_something_else_are_told(refused, known,
     code, why = refused(known, *words)
     assert (code, (files(folder), batches(folder))) == (2, before)
     assert "of tg, checked at 2026-01-02 00:00:00 UTC, task d4g, and stays that" in why
-    assert "add --correct" in why
+    assert "add --correct --task-type tg" in why
 
 
 def test_a_wrong_import_is_corrected(ekyc, known, folder):
@@ -364,3 +371,14 @@ def test_what_a_living_run_is_at_is_not_corrected(refused, known, folder):
         code, why = refused(known, "--task-type", "tg_avatar", "--correct")
     assert (code, "a run that is going on" in why) == (2, True)
     assert [batch.task_type for batch in batches(folder)] == ["tg"]
+
+
+def test_what_this_project_bought_itself_is_kept_however_it_loads(refused, known, folder, monkeypatch):
+    with sqlite3.connect(folder.root / "ledger.db") as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("UPDATE batches SET batch_id = '20260102-1', state = 'fetched'")
+    connection.close()
+    before = files(folder)
+    fails_to_load(monkeypatch)
+    assert refused(known, "--task-type", "tg")[0] == 3
+    assert (files(folder), [batch.state for batch in batches(folder)]) == (before, [BatchState.FETCHED])
