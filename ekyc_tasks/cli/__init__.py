@@ -147,7 +147,8 @@ def normalize(
     archive: Annotated[Path, typer.Argument(help="A result archive: ZIP, CSV, XLSX or gzip.")],
     to: Annotated[Path, typer.Option("--out", help="Folder for the dataset and the quarantine.")],
     numbers: Annotated[
-        Path | None, typer.Option(help="What was sent, one number a line; default: all that came back.")
+        Path | None,
+        typer.Option(help="What was sent, as any file that may land; default: all that came back."),
     ] = None,
     task_type: Annotated[str | None, typer.Option(help="The provider's check, such as tg_avatar.")] = None,
     checked_at: Annotated[

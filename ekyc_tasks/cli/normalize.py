@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -13,11 +15,14 @@ from ekyc_tasks.cli.terminal import load_tables
 from ekyc_tasks.clock import SystemClock
 from ekyc_tasks.disk import sha256_of
 from ekyc_tasks.errors import ConfigurationError, InputError
+from ekyc_tasks.estimate import plan_policy
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.loading import load_archive
 from ekyc_tasks.report import load_document, printable
-from ekyc_tasks.settings import load_settings
+from ekyc_tasks.settings import Settings, load_settings
+from ekyc_tasks.steps.lists import SentList, sent_list
 from ekyc_tasks.task_types import task_type as known_task_type
+from ekyc_tasks.wording import count
 
 _ID_LENGTH = 16
 _LONGEST_TASK_ID = 200
@@ -50,29 +55,39 @@ def normalize(request: Request, out: Console, *, as_json: bool) -> None:
     task_id = task_id_of(request.task_id)
     try:
         batch_id = short_id(archive)
-        report = load_archive(
-            archive,
-            numbers=numbers,
-            task_type=settings.task_type,
-            batch_id=batch_id,
-            task_id=task_id,
-            checked_at=checked_at,
-            warehouse=folder.warehouse,
-            quarantine=folder.quarantine,
-            staging=folder.staging,
-            warehouse_staging=folder.warehouse_staging,
-            limits=settings.archive_limits,
-        )
+        with _sent(numbers, settings, folder) as sent:
+            report = load_archive(
+                archive,
+                numbers=None if sent is None else sent.path,
+                task_type=settings.task_type,
+                batch_id=batch_id,
+                task_id=task_id,
+                checked_at=checked_at,
+                warehouse=folder.warehouse,
+                quarantine=folder.quarantine,
+                staging=folder.staging,
+                warehouse_staging=folder.warehouse_staging,
+                limits=settings.archive_limits,
+            )
     except OSError as error:
         where = printable(str(error.filename or request.out))
         raise ConfigurationError(
             f"{where}: {error.strerror or 'it cannot be used'}; mend that, or name another folder with --out."
         ) from None
     document = load_document(batch_id, settings.task_type, checked_at, report)
+    document["numbers_left_aside"] = {} if sent is None else dict(sent.left_aside)
     show(document, out, as_json=as_json)
 
 
-def show(document: dict[str, object], out: Console, *, as_json: bool) -> None:
+def _sent(
+    numbers: Path | None, settings: Settings, folder: DataFolder
+) -> AbstractContextManager[SentList | None]:
+    if numbers is None:
+        return nullcontext()
+    return sent_list(numbers, reading=plan_policy(settings), staging=folder.staging)
+
+
+def show(document: dict[str, Any], out: Console, *, as_json: bool) -> None:
     if as_json:
         out.print_json(json.dumps(document), ensure_ascii=True)
         return
@@ -80,6 +95,8 @@ def show(document: dict[str, object], out: Console, *, as_json: bool) -> None:
         if table.row_count:
             out.print(table)
             out.print()
+    for reason, lines in document["numbers_left_aside"].items():
+        out.print(f"{count(lines, 'line')} of --numbers left aside: {reason}", highlight=False)
     for name in ("dataset", "quarantine"):
         if document[name]:
             out.print(f"{name}: {document[name]}", markup=False, highlight=False)
