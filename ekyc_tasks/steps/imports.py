@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from shutil import copyfileobj
 
 from ekyc_tasks.dataset import dataset_path, quarantine_path, withdraw
-from ekyc_tasks.disk import discard, sha256_of, written
+from ekyc_tasks.disk import discard, publish, sha256_of, staged
 from ekyc_tasks.errors import ArchiveError, ConfigurationError, InputError, LoadFailed
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.keys import Keys, distinct
+from ekyc_tasks.landing import arrival, take_copy
 from ekyc_tasks.ledger import IMPORT_PREFIX, Batch, Ledger, NewBatch
 from ekyc_tasks.loading import numbers_in
 from ekyc_tasks.models import ArchiveLimits, BatchState, LoadReport
@@ -84,9 +84,9 @@ class Importer:
         checked_at = given.checked_at or given.written_at()
         keys = self._numbers(given)
         with planning_turn(self._folder, self._ledger, self._run_id):  # it sweeps files of unknown batches
+            self._copy(given, digest, self._folder.raw_file(batch_id))
             if instead_of is not None:
                 self._forget(instead_of)
-            self._copy(given, digest, self._folder.raw_file(batch_id))
             self._ledger.plans.imported(
                 NewBatch(batch_id, len(keys), write_batch(self._folder, batch_id, keys)),
                 task_type=given.task_type,
@@ -111,11 +111,10 @@ class Importer:
         return distinct(found)
 
     def _copy(self, given: Given, digest: str, kept: Path) -> None:
-        with given.archive.open("rb") as source, written(kept, staging=self._folder.staging) as copy:
-            copyfileobj(source, copy)
-        if sha256_of(kept) != digest:
-            discard(kept)
-            raise InputError(f"{given.name} changed while it was read; import it once it stands still.")
+        with staged(self._folder.staging) as copy:
+            if take_copy(arrival(given.archive, None), copy) != digest:
+                raise InputError(f"{given.name} changed while it was read; import it once it stands still.")
+            publish(copy, kept)
 
     def _loaded(self, batch: Batch, given: Given) -> Import:
         try:

@@ -260,15 +260,10 @@ def test_a_file_from_the_future_asks_when_its_answers_were_made(refused, folder,
 
 def test_an_archive_that_changes_while_it_is_read_is_not_kept(refused, folder, tmp_path, monkeypatch):
     archive = write_zip(tmp_path / "new.zip", {"all.csv": DOCUMENTED})
-
-    def copies_another(_, copy):
-        copy.write(b"another")
-
-    monkeypatch.setattr("ekyc_tasks.steps.imports.copyfileobj", copies_another)
+    monkeypatch.setattr("ekyc_tasks.steps.imports.take_copy", lambda *_: "another digest")
     code, why = refused(archive)
-    assert (code, batches(folder)) == (5, [])
+    assert (code, batches(folder), files(folder)) == (5, [], {})
     assert "changed while it was read" in why
-    assert not list(folder.raw.iterdir())
 
 
 # --- known bytes, and what is said of them --------------------------------------------------------------
@@ -345,6 +340,14 @@ def test_another_time_is_corrected_from_the_kept_archive(ekyc, known, folder):
 def test_a_correction_that_cannot_be_loaded_changes_nothing(refused, known, folder):
     before = files(folder)
     assert refused(known, "--task-type", "tg_active", "--correct")[0] == 3
+    assert files(folder) == before
+    assert [(batch.state, batch.task_type) for batch in batches(folder)] == [(BatchState.LOADED, "tg")]
+
+
+def test_a_correction_that_cannot_be_copied_changes_nothing(refused, known, folder, monkeypatch):
+    before = files(folder)
+    monkeypatch.setattr("ekyc_tasks.steps.imports.take_copy", lambda *_: "another digest")
+    assert refused(known, "--task-type", "tg_avatar", "--correct")[0] == 5
     assert files(folder) == before
     assert [(batch.state, batch.task_type) for batch in batches(folder)] == [(BatchState.LOADED, "tg")]
 
