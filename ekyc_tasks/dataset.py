@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ekyc_tasks.disk import fsync_dir, open_private, private_dir, publish
+from ekyc_tasks.errors import InputError
 
 __all__ = [
     "QUARANTINE",
@@ -183,12 +184,23 @@ def _begins_with(words: pa.Array, chunk: pa.Array) -> bool:
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-    """The rows of one batch, a row group at a time; none when somebody has moved them away."""
+    """The rows of one batch, a row group at a time; none when somebody has moved them away.
+
+    Raises InputError when the file is not what was written there.
+    """
     if not path.exists():
         return
-    with path.open("rb") as file:
-        for rows in pq.ParquetFile(file).iter_batches(ROW_GROUP_ROWS, columns=columns):
-            yield cast(pl.DataFrame, pl.from_arrow(rows))
+    try:
+        with path.open("rb") as file:
+            for rows in pq.ParquetFile(file).iter_batches(ROW_GROUP_ROWS, columns=columns):
+                yield cast(pl.DataFrame, pl.from_arrow(rows))
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not a page's
+            raise
+        raise InputError(
+            f"The rows of batch {path.stem} cannot be read, for {path} is damaged; "
+            f"`ekyc replay {path.stem}` writes it again."
+        ) from None
 
 
 def withdraw(final: Path) -> None:

@@ -87,10 +87,7 @@ def load_archive(
                 reconciler = Reconciler(submitted)
             return _load(source, reconciler, batch)
     except LoadFailed as error:
-        raise type(error)(
-            f"Batch {batch_id} cannot be loaded: {error}. {archive.name} is kept as received; loading it "
-            "again is free of charge."
-        ) from None
+        raise type(error)(f"Batch {batch_id} cannot be loaded: {error}.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +122,8 @@ def _submitted(numbers: Path) -> Generator[Int64Array, None, None]:
         yield from keys_in(numbers)
     except ValueError:
         raise LoadFailed(
-            f"{numbers.name}, the list of what was sent, holds lines that are no E.164 numbers"
+            f"{numbers.name}, the list of what was sent, has lines that are no E.164 numbers; restore it "
+            "from a backup"
         ) from None
 
 
@@ -263,11 +261,11 @@ def _accounts(stream: _Stream, accepted: int) -> Reconciliation:
         returned=stream.returned_rows, accepted=accepted, cell_issues=stream.cell_issues
     )
     if contradiction := counts.contradiction():
-        raise LoadFailed(f"its accounts do not add up ({contradiction})")
+        raise LoadFailed(f"its accounts do not add up ({contradiction}); upgrade, and load it again")
     if counts.is_foreign:
         raise LoadFailed(
             f"none of its {counts.returned:,} rows is about a number that was sent: "
-            "it may be another task's result, or its numbers cannot be read"
+            "it may be another task's result, or its numbers cannot be read; compare it with what was sent"
         )
     return counts
 

@@ -26,15 +26,21 @@ _CHUNK = 1 << 18  # numbers turned into text at a time: with more, the kernel is
 
 def write_batch(folder: DataFolder, batch_id: str, keys: Keys) -> str:
     """Write a batch's files, whole or not at all; the SHA-256 of the text. ``keys`` are sorted keys."""
-    digest = sha256()
     with staged(folder.staging) as path:
-        with open_private(path) as file:
-            for start in range(0, len(keys), _CHUNK):
-                text = _lines(keys[start : start + _CHUNK])
-                digest.update(text)
-                file.write(text)
+        digest = write_list(path, keys)
         publish(path, folder.batch_file(batch_id))
     _write_keys(folder, batch_id, keys)
+    return digest
+
+
+def write_list(path: Path, keys: Keys) -> str:
+    """The text that is sent, into a private file; its SHA-256."""
+    digest = sha256()
+    with open_private(path) as file:
+        for start in range(0, len(keys), _CHUNK):
+            text = _lines(keys[start : start + _CHUNK])
+            digest.update(text)
+            file.write(text)
     return digest.hexdigest()
 
 
@@ -99,6 +105,17 @@ def keys_in(numbers: Path) -> Iterator[Keys]:
             lines = chunk + file.readline()
             plain = _plain_keys(lines)
             yield _any_keys(lines) if plain is None else plain
+
+
+def is_as_sent(numbers: Path) -> bool:
+    """Whether it holds a ``+`` and digits on each line, as this project writes them, and nothing else."""
+    found = False
+    with numbers.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            found = _plain_keys(chunk + file.readline()) is not None
+            if not found:
+                return False
+    return found
 
 
 def _plain_keys(lines: bytes) -> Keys | None:

@@ -101,9 +101,18 @@ def _tier(tables: Sequence[Table], task_type: TaskType) -> Tier:
 def _layout(table: Table, task_type: TaskType) -> Layout:
     layout = layout_of(table.head, task_type, table.verdict, table.header)
     if layout is None or not layout.answers(task_type):
-        needed = " and ".join(task_type.required)
-        raise LoadFailed(
-            f"its table is no answer to {task_type.name}, which needs {needed}; if the provider has renamed "
-            "a column, upgrade and replay"
-        )
+        raise LoadFailed(_no_answer(layout, task_type))
     return layout
+
+
+def _no_answer(layout: Layout | None, task_type: TaskType) -> str:
+    if layout is not None and len(layout.names) == 1 and not task_type.has_yes_no_verdict:
+        return (
+            f"it has lists of bare numbers only, which cannot answer {task_type.name}; load them by "
+            "--task-type of a check that says yes or no"
+        )
+    number, verdict = task_type.required
+    return (
+        f"its table has no column {number if layout is None else verdict}, which {task_type.name} needs; "
+        "load the result of another check by its own --task-type, or upgrade if the column has a new name"
+    )

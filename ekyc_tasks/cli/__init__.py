@@ -147,7 +147,8 @@ def normalize(
     archive: Annotated[Path, typer.Argument(help="A result archive: ZIP, CSV, XLSX or gzip.")],
     to: Annotated[Path, typer.Option("--out", help="Folder for the dataset and the quarantine.")],
     numbers: Annotated[
-        Path | None, typer.Option(help="What was sent, one number a line; default: all that came back.")
+        Path | None,
+        typer.Option(help="What was sent, as any file that may land; default: all that came back."),
     ] = None,
     task_type: Annotated[str | None, typer.Option(help="The provider's check, such as tg_avatar.")] = None,
     checked_at: Annotated[
@@ -170,12 +171,15 @@ def import_(
         str | None, typer.Option(help="When the answers were made; default: each file's time.")
     ] = None,
     task_id: Annotated[str, typer.Option(help="The provider's task, if you know it.")] = "",
+    correct: Annotated[
+        bool, typer.Option("--correct", help="What was imported as something else is imported anew.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Load archives that were bought before: batches like any other, whose numbers are not bought again."""
     from ekyc_tasks.cli.imports import Request, import_archives
 
-    request = Request(archives, task_type, checked_at, task_id)
+    request = Request(archives, task_type, checked_at, task_id, correct)
     raise typer.Exit(import_archives(request, out, as_json=as_json))
 
 

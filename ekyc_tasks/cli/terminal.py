@@ -107,9 +107,13 @@ def import_table(documents: Sequence[dict[str, Any]]) -> Table:
             Text(document["archive"]),
             document["batch_id"],
             *("" if counts is None else f"{counts[name]:,}" for name in ("accepted", "quarantined")),
-            "" if document["is_new"] else "was here before",
+            "" if document["is_new"] else _as_before(document),
         )
     return table
+
+
+def _as_before(document: dict[str, Any]) -> str:
+    return f"was here before: {document['task_type']}, {_short(document['checked_at'])}"
 
 
 def replay_table(documents: Sequence[dict[str, Any]]) -> Table:

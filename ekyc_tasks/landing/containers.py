@@ -56,6 +56,10 @@ def opened(path: Path, *, name: str) -> Iterator[tuple[BinaryIO, str]]:
         raise InputError(f"{name} cannot be read: {error.strerror}. Check its permissions.") from None
 
 
+def has_known_ending(name: str) -> bool:
+    return PurePath(name).suffix.lower() in {*FORMATS, *PACKINGS}
+
+
 def _endings(name: str) -> tuple[str, str]:
     """Packing and format; the format of what is in a .zip is told by its member."""
     endings = [ending.lower() for ending in PurePath(name).suffixes]

@@ -8,11 +8,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from ekyc_tasks.disk import open_private
 from ekyc_tasks.errors import ConfigurationError, InputError
-from ekyc_tasks.landing.containers import FORMATS, PACKINGS
+from ekyc_tasks.landing.containers import has_known_ending
 
 COPY_BYTES = 1 << 18
 
@@ -80,7 +80,7 @@ def left_alone(landing: Path) -> list[str]:
     found: dict[str, str] = {}
     for folder, folders, files in os.walk(landing):
         folders[:] = [name for name in folders if not name.startswith(_HIDDEN_STARTS)]
-        for name in filter(_is_like_file, (*folders, *files)):
+        for name in filter(has_known_ending, (*folders, *files)):
             path = Path(folder) / name
             shown = path.relative_to(landing).as_posix()
             if path.is_symlink() and not name.startswith(_HIDDEN_STARTS):
@@ -90,7 +90,7 @@ def left_alone(landing: Path) -> list[str]:
                     f"{shown} is a folder that is named like a file. "
                     "Land the file itself, or rename the folder."
                 )
-        folders[:] = [name for name in folders if not _is_like_file(name)]
+        folders[:] = [name for name in folders if not has_known_ending(name)]
     return [found[name] for name in sorted(found)]
 
 
@@ -140,16 +140,12 @@ def _found(folder: Path, landing: Path) -> Iterator[Arrival]:
         )
         raise ConfigurationError(message) from None
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False) and not _is_like_file(entry.name):
+        if entry.is_dir(follow_symlinks=False) and not has_known_ending(entry.name):
             yield from _found(Path(entry.path), landing)
         elif entry.is_file(follow_symlinks=False) and not entry.name.lower().endswith(_UNFINISHED_ENDINGS):
             with suppress(FileNotFoundError):  # gone since it was listed
                 path = Path(entry.path)
                 yield _seen(path, path.relative_to(landing).as_posix(), entry.stat(follow_symlinks=False))
-
-
-def _is_like_file(name: str) -> bool:
-    return PurePath(name).suffix.lower() in {*FORMATS, *PACKINGS}
 
 
 def _seen(path: Path, name: str, status: os.stat_result, has_landed: bool = True) -> Arrival:

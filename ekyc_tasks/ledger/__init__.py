@@ -18,12 +18,23 @@ from ekyc_tasks.ledger.history import History
 from ekyc_tasks.ledger.migrate import migrate
 from ekyc_tasks.ledger.plans import Plans
 from ekyc_tasks.ledger.progress import Progress
-from ekyc_tasks.ledger.records import Attempt, Batch, Charge, Event, LandedFile, Link, NewBatch, Run
+from ekyc_tasks.ledger.records import (
+    IMPORT_PREFIX,
+    Attempt,
+    Batch,
+    Charge,
+    Event,
+    LandedFile,
+    Link,
+    NewBatch,
+    Run,
+)
 from ekyc_tasks.ledger.runs import Runs
 from ekyc_tasks.ledger.store import Clock, Store
 from ekyc_tasks.ledger.uploads import Uploads
 
 __all__ = [
+    "IMPORT_PREFIX",
     "Attempt",
     "Batch",
     "Charge",

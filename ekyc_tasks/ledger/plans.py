@@ -13,7 +13,7 @@ from ekyc_tasks.errors import LeaseLost
 from ekyc_tasks.ledger.facts import read_fact, write_fact
 from ekyc_tasks.ledger.records import Batch, LandedFile, Link, NewBatch, read
 from ekyc_tasks.ledger.store import Store, repeatable
-from ekyc_tasks.ledger.tables import batches, file_batches, files
+from ekyc_tasks.ledger.tables import batches, events, file_batches, files
 from ekyc_tasks.models import BatchState, Fate
 
 BLOCKING = (
@@ -159,6 +159,19 @@ class Plans:
                 why=f"archive of {archive_size:,} bytes imported",
                 run_id=run_id,
             )
+
+    def import_withdrawn(self, batch_id: str, *, run_id: str) -> None:
+        """As if it had never been imported: nothing was uploaded for it, so nothing paid is forgotten.
+
+        Files that counted on it are planned again. The run has to own it, and the turn of planning.
+        """
+        with self._store.writing() as connection:
+            self._require_turn(connection, run_id)
+            self._store.state(connection, batch_id, owned_by=run_id)
+            linked = select(file_batches.c.file_id).where(file_batches.c.batch_id == batch_id)
+            connection.execute(update(files).where(files.c.file_id.in_(linked)).values(replan=1))
+            for table in (file_batches, events, batches):
+                connection.execute(table.delete().where(table.c.batch_id == batch_id))
 
     def batch_of_archive(self, sha256: str) -> Batch | None:
         """The batch that keeps these very bytes, whoever brought them."""

@@ -12,6 +12,9 @@ from ekyc_tasks.models import BatchState, Fate, Outcome, Reconciliation
 T = TypeVar("T")
 
 
+IMPORT_PREFIX = "import-"  # no planned batch begins like that
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     batch_id: str
@@ -47,6 +50,11 @@ class Batch:
     duplicate: int | None
     missing: int | None
     cell_issues: int | None
+
+    @property
+    def is_import(self) -> bool:
+        """It was bought before this ledger was there: nothing was ever uploaded for it."""
+        return self.batch_id.startswith(IMPORT_PREFIX)
 
     @property
     def counts(self) -> Reconciliation | None:

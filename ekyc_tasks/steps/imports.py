@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from shutil import copyfileobj
 
-from ekyc_tasks.disk import sha256_of, written
-from ekyc_tasks.errors import LoadFailed
+from ekyc_tasks.dataset import dataset_path, quarantine_path, withdraw
+from ekyc_tasks.disk import discard, publish, sha256_of, staged
+from ekyc_tasks.errors import ArchiveError, ConfigurationError, InputError, LoadFailed
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.keys import Keys, distinct
-from ekyc_tasks.ledger import Batch, Ledger, NewBatch
+from ekyc_tasks.landing import arrival, take_copy
+from ekyc_tasks.ledger import IMPORT_PREFIX, Batch, Ledger, NewBatch
 from ekyc_tasks.loading import numbers_in
 from ekyc_tasks.models import ArchiveLimits, BatchState, LoadReport
 from ekyc_tasks.sent import write_batch
@@ -24,12 +25,22 @@ _ID_LENGTH = 16
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An archive, and what its bytes do not tell. ``checked_at`` is asked only where it is new."""
+    """An archive, and what its bytes do not tell; None where nobody says it.
+
+    ``written_at`` is the time of an archive of which nobody says it, asked only where it is new. A
+    correction is one that may be known already, as something else.
+    """
 
     archive: Path
     task_type: str
     task_id: str | None
-    checked_at: Callable[[], datetime]
+    checked_at: datetime | None
+    written_at: Callable[[], datetime]
+    is_correction: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.archive.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,48 +51,140 @@ class Import:
     report: LoadReport | None
 
 
-def import_archive(
-    given: Given, *, run_id: str, ledger: Ledger, folder: DataFolder, limits: ArchiveLimits
-) -> Import:
-    """Keep the archive and load it; every readable number of it counts as sent, and is known from then on.
+class Importer:
+    """Takes in one archive after the other."""
 
-    The same bytes are taken in once. Raises LoadFailed where nothing can be loaded: then nothing was kept.
-    """
-    digest = sha256_of(given.archive)
-    batch = ledger.plans.batch_of_archive(digest)
-    if batch is None:
-        keys = distinct(_numbers(given, limits))
-        batch = _kept(given, digest, keys, run_id=run_id, ledger=ledger, folder=folder)
-    elif batch.state is not BatchState.FETCHED or not ledger.runs.claimed_to_replay(run_id, batch.batch_id):
-        return Import(batch, None)
-    report = load(batch.batch_id, run_id=run_id, ledger=ledger, folder=folder, limits=limits)
-    return Import(ledger.history.batch(batch.batch_id), report)
+    def __init__(self, *, run_id: str, ledger: Ledger, folder: DataFolder, limits: ArchiveLimits) -> None:
+        self._run_id = run_id
+        self._ledger = ledger
+        self._folder = folder
+        self._limits = limits
 
+    def take(self, given: Given) -> Import:
+        """Keep the archive and load it; every readable number of it counts as sent, and is known then.
 
-def _kept(given: Given, digest: str, keys: Keys, *, run_id: str, ledger: Ledger, folder: DataFolder) -> Batch:
-    """FETCHED: archive and numbers on disk, then the batch in the ledger. Killed between, it begins again."""
-    batch_id = f"import-{digest[:_ID_LENGTH]}"
-    with planning_turn(folder, ledger, run_id):  # planning sweeps files of unknown batches
-        with (
-            given.archive.open("rb") as source,
-            written(folder.raw_file(batch_id), staging=folder.staging) as kept,
-        ):
-            copyfileobj(source, kept)
-        sent = write_batch(folder, batch_id, keys)
-        ledger.plans.imported(
-            NewBatch(batch_id, len(keys), sent),
-            task_type=given.task_type,
-            task_id=given.task_id,
-            archive_sha256=digest,
-            archive_size=folder.raw_file(batch_id).stat().st_size,
-            checked_at=given.checked_at(),
-            run_id=run_id,
+        The same bytes are taken in once: ConfigurationError where they are known as something else, unless
+        that is corrected. Raises LoadFailed where nothing can be loaded: then nothing was kept, and a newer
+        version may import it.
+        """
+        digest = sha256_of(given.archive)
+        known = self._ledger.plans.batch_of_archive(digest)
+        if known is None:
+            return self._loaded(self._kept(given, digest), given)
+        if _differs(known, given):
+            return self._loaded(self._corrected(known, given, digest), given)
+        if known.state is BatchState.FETCHED and self._claimed(known):
+            return self._loaded(known, given)
+        return Import(known, None)
+
+    def _kept(self, given: Given, digest: str, *, instead_of: Batch | None = None) -> Batch:
+        """FETCHED: archive and numbers on disk, then the batch in the ledger. Killed between, it begins
+        again."""
+        batch_id = f"{IMPORT_PREFIX}{digest[:_ID_LENGTH]}"
+        checked_at = given.checked_at or given.written_at()
+        keys = self._numbers(given)
+        with planning_turn(self._folder, self._ledger, self._run_id):  # it sweeps files of unknown batches
+            self._copy(given, digest, self._folder.raw_file(batch_id))
+            if instead_of is not None:
+                self._forget(instead_of)
+            self._ledger.plans.imported(
+                NewBatch(batch_id, len(keys), write_batch(self._folder, batch_id, keys)),
+                task_type=given.task_type,
+                task_id=given.task_id,
+                archive_sha256=digest,
+                archive_size=self._folder.raw_file(batch_id).stat().st_size,
+                checked_at=checked_at,
+                run_id=self._run_id,
+            )
+        return self._ledger.history.batch(batch_id)
+
+    def _numbers(self, given: Given) -> Keys:
+        try:
+            found = numbers_in(given.archive, task_type=given.task_type, limits=self._limits)
+        except LoadFailed as error:
+            raise type(error)(f"{given.name} was not imported: {error}.") from None
+        if not len(found):
+            raise LoadFailed(
+                f"{given.name} was not imported, nothing was kept: it holds no readable number; name one "
+                "that has answers."
+            )
+        return distinct(found)
+
+    def _copy(self, given: Given, digest: str, kept: Path) -> None:
+        with staged(self._folder.staging) as copy:
+            if take_copy(arrival(given.archive, None), copy) != digest:
+                raise InputError(f"{given.name} changed while it was read; import it once it stands still.")
+            publish(copy, kept)
+
+    def _loaded(self, batch: Batch, given: Given) -> Import:
+        try:
+            report = load(
+                batch.batch_id,
+                run_id=self._run_id,
+                ledger=self._ledger,
+                folder=self._folder,
+                limits=self._limits,
+            )
+        except LoadFailed as error:
+            if not batch.is_import:
+                raise
+            with planning_turn(self._folder, self._ledger, self._run_id):
+                self._forget(batch)
+                self._remove_files(batch.batch_id, given)
+            # it is kept under another name, and lists may say their verdict by theirs alone
+            remedy = (
+                " If its name tells the answer, put it into a ZIP." if isinstance(error, ArchiveError) else ""
+            )
+            raise type(error)(f"{given.name} was not imported, nothing was kept. {error}{remedy}") from None
+        return Import(self._ledger.history.batch(batch.batch_id), report)
+
+    def _corrected(self, known: Batch, given: Given, digest: str) -> Batch:
+        """The same bytes as what they are said to be now; what is not said stays as it was."""
+        what = f"{given.name} is here already, as {_in_words(known)}"
+        if not known.is_import:
+            raise ConfigurationError(f"{what}, as this project bought it; that stays, so leave the file out.")
+        if not given.is_correction:
+            raise ConfigurationError(
+                f"{what}, and stays that; to import it anew as what you say now, add --correct "
+                f"--task-type {given.task_type}."
+            )
+        if not self._claimed(known):
+            raise ConfigurationError(f"{what}, in a run that is going on; correct it when that has ended.")
+        said = replace(
+            given,
+            task_id=given.task_id or known.task_id,
+            checked_at=given.checked_at or known.checked_at,
         )
-    return ledger.history.batch(batch_id)
+        return self._kept(said, digest, instead_of=known)
+
+    def _claimed(self, batch: Batch) -> bool:
+        return self._ledger.runs.claimed_to_replay(self._run_id, batch.batch_id)
+
+    def _forget(self, batch: Batch) -> None:
+        """Rows first: killed before the ledger knows, it is still an import that can be corrected."""
+        batch_id, folder = batch.batch_id, self._folder
+        if batch.checked_at is not None:
+            withdraw(dataset_path(folder.warehouse, batch.task_type, batch.checked_at, batch_id))
+        withdraw(quarantine_path(folder.quarantine, batch.task_type, batch_id))
+        self._ledger.plans.import_withdrawn(batch_id, run_id=self._run_id)
+
+    def _remove_files(self, batch_id: str, given: Given) -> None:
+        """But not the very file that was named, which may be the last copy."""
+        folder = self._folder
+        for path in (folder.raw_file(batch_id), folder.batch_file(batch_id), folder.keys_file(batch_id)):
+            if path.exists() and not path.samefile(given.archive):
+                discard(path)
 
 
-def _numbers(given: Given, limits: ArchiveLimits) -> Keys:
-    try:
-        return numbers_in(given.archive, task_type=given.task_type, limits=limits)
-    except LoadFailed as error:
-        raise type(error)(f"{given.archive.name} was not imported: {error}.") from None
+def _differs(known: Batch, given: Given) -> bool:
+    """Is something said that is not so?"""
+    return (
+        known.task_type != given.task_type
+        or given.checked_at not in {None, known.checked_at}
+        or given.task_id not in {None, known.task_id}
+    )
+
+
+def _in_words(batch: Batch) -> str:
+    at = f", checked at {batch.checked_at:%Y-%m-%d %H:%M:%S} UTC" if batch.checked_at else ""
+    return f"batch {batch.batch_id} of {batch.task_type}{at}, task {batch.task_id or 'unknown'}"

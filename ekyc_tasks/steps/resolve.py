@@ -58,6 +58,11 @@ async def resolve(
         return batch.state
     sources = _SOURCES[verdict.decision]
     if batch.state not in sources:
+        if batch.is_import and batch.state is BatchState.FETCHED:
+            raise ConfigurationError(
+                f"Batch {batch_id} was imported and is not loaded yet; import its archive again, "
+                "and if it cannot be loaded the batch is let go of."
+            )
         raise ConfigurationError(
             f"Batch {batch_id} is {batch.state}, and {verdict.decision} applies to batches that are "
             f"{', '.join(sources)} only. Nothing was changed."

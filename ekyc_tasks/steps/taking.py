@@ -47,6 +47,21 @@ class Taken:
         return self.arrival is None
 
 
+@dataclass(frozen=True, slots=True)
+class ReadList:
+    """A file's numbers as sorted keys. ``numbers`` counts repeats too, ``reasons`` its rejected lines."""
+
+    keys: Keys
+    lines: int
+    headers: int
+    numbers: int
+    reasons: Mapping[str, int]
+
+    @property
+    def rejected(self) -> int:
+        return sum(self.reasons.values())
+
+
 def counted(
     file: LandedFile,
     path: Path,
@@ -59,31 +74,36 @@ def counted(
 
     Raises InputError when it cannot be read, or holds next to nothing but national numbers of no region.
     """
+    found = read_list(path, name=file.name, reading=reading, rejects=rejects)
+    counted_file = replace(
+        file,
+        lines=found.lines,
+        blank=found.lines - found.headers - found.numbers - found.rejected,
+        header=found.headers,
+        rejected=found.rejected,
+        duplicate=found.numbers - len(found.keys),
+    )
+    return Taken(counted_file, found.keys, found.reasons, arrival)
+
+
+def read_list(path: Path, *, name: str, reading: Reading, rejects: Path | None = None) -> ReadList:
+    """All lines of the file that is called ``name``; errors as of `counted`."""
     buffer = KeyBuffer()
     tally: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     with _rejects_file(rejects) as rejected_file:
-        for block in _ahead(read_blocks(path, name=file.name, column=reading.number_column)):
+        for block in _ahead(read_blocks(path, name=name, column=reading.number_column)):
             keys, rejected = keys_of_block(block, reading=reading)
             keys = keys[keys != NO_KEY]
             tally["lines"] += len(block.lines)
-            tally["header"] += len(block.headers)
+            tally["headers"] += len(block.headers)
             tally["numbers"] += len(keys)
             buffer.add(keys)
             reasons.update(dict(rejected["reason"].value_counts().iter_rows()))
             if rejected_file is not None:
                 rejected_file.add(rejected)
-    _refuse_nationals(file.name, tally["numbers"], reasons)
-    found = buffer.sorted()
-    counted_file = replace(
-        file,
-        lines=tally["lines"],
-        blank=tally["lines"] - tally["header"] - tally["numbers"] - reasons.total(),
-        header=tally["header"],
-        rejected=reasons.total(),
-        duplicate=tally["numbers"] - len(found),
-    )
-    return Taken(counted_file, found, reasons, arrival)
+    _refuse_nationals(name, tally["numbers"], reasons)
+    return ReadList(buffer.sorted(), tally["lines"], tally["headers"], tally["numbers"], reasons)
 
 
 def _ahead(blocks: Iterator[Block]) -> Iterator[Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import fastexcel
 import polars as pl
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from ekyc_tasks.cli import app
 from ekyc_tasks.dataset import ParquetFile, dataset_path
 from ekyc_tasks.disk import private_dir
-from ekyc_tasks.errors import ConfigurationError
+from ekyc_tasks.errors import ConfigurationError, InputError
 from ekyc_tasks.export import write_csv
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.landing import arrivals
@@ -287,3 +288,30 @@ def test_without_the_answers_at_hand_nothing_counts_as_undetermined(office):
     policy = PlanPolicy(task_type="tg_avatar", batch_size=1000, fresh_for_undetermined=timedelta(days=3))
 
     assert office.plan("b.txt", A, B, policy=policy) is None
+
+
+def with_zeros_inside(data):
+    """Its footer is whole, its pages are not."""
+    return data[:4] + bytes(len(data) // 2) + data[4 + len(data) // 2 :]
+
+
+@pytest.mark.parametrize("damage", [lambda _: b"junk", lambda data: data[:-9], with_zeros_inside])
+def test_a_damaged_file_is_named_with_the_way_on(tmp_path, monkeypatch, damage):
+    monkeypatch.setenv("EKYC_HOME", str(tmp_path))
+    answers = tmp_path / "all.csv"
+    answers.write_text("Number,telegram\n" + "".join(f"+4179{n:07},yes\n" for n in range(2_000)))
+    run = CliRunner().invoke
+    done = run(app, ["import", str(answers), "--checked-at", "2026-01-02", "--json"])
+    (document,) = json.loads(done.stdout)["imported"]
+    batch_id, path = document["batch_id"], Path(document["dataset"])
+    path.write_bytes(damage(path.read_bytes()))
+
+    error = run(app, ["export", batch_id]).exception
+    assert isinstance(error, InputError)
+    assert str(error) == (
+        f"The rows of batch {batch_id} cannot be read, for {path} is damaged; "
+        f"`ekyc replay {batch_id}` writes it again."
+    )
+    assert not list((tmp_path / "data" / "exports").iterdir())
+    assert run(app, ["replay", batch_id]).exit_code == 0
+    assert run(app, ["export", batch_id]).exit_code == 0

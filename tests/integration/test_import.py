@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import sqlite3
+import sys
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from archive_files import DOCUMENTED, NUMBERS, write_zip
+from archive_files import DOCUMENTED, HEADER, NUMBERS, write_zip
 
 from ekyc_tasks.cli import main
+from ekyc_tasks.clock import SystemClock
+from ekyc_tasks.errors import ConfigurationError, LoadFailed
 from ekyc_tasks.folders import DataFolder
+from ekyc_tasks.landing import arrival
 from ekyc_tasks.ledger import open_ledger
-from ekyc_tasks.models import BatchState
+from ekyc_tasks.models import BatchState, Decision
+from ekyc_tasks.steps.plan import Planner, PlanPolicy
+from ekyc_tasks.steps.resolve import Verdict, resolve
 
 pytestmark = pytest.mark.integration
 
@@ -38,13 +46,31 @@ def ekyc(tmp_path, monkeypatch, capsys):
 
 
 @pytest.fixture
+def refused(ekyc):
+    """The one reason why one archive was not imported, and the exit code."""
+
+    def refused(*words):
+        code, said = ekyc("import", *words, "--json")
+        found = json.loads(said)
+        assert found["imported"] == []
+        (failure,) = found["failed"]
+        return code, failure["why"]
+
+    return refused
+
+
+@pytest.fixture
 def folder(tmp_path):
     root = tmp_path / "data"
     return DataFolder(root=root, landing=root / "landing", warehouse=root / "warehouse")
 
 
+def address(folder):
+    return f"sqlite:///{folder.root / 'ledger.db'}"
+
+
 def batches(folder):
-    with open_ledger(f"sqlite:///{folder.root / 'ledger.db'}") as ledger:
+    with open_ledger(address(folder)) as ledger:
         return ledger.history.batches()
 
 
@@ -131,3 +157,231 @@ def test_an_import_that_died_before_it_was_loaded_goes_on(ekyc, folder, tmp_path
     code, said = ekyc("import", archive, "--json")
     assert (code, json.loads(said)["imported"][0]["is_new"]) == (0, True)
     assert [batch.state for batch in batches(folder)] == [BatchState.LOADED]
+
+
+# --- what cannot be imported leaves nothing behind ------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", ["SECRET number,yes,,,,,,\n" * 2, ""], ids=["unreadable", "header only"])
+def test_an_archive_without_a_readable_number_is_refused_and_not_kept(refused, ekyc, folder, tmp_path, rows):
+    archive = tmp_path / "all.csv"
+    archive.write_text(f"{HEADER}\n{rows}")
+    code, why = refused(archive)
+    assert (code, batches(folder), files(folder)) == (3, [], {})
+    assert why == (
+        "all.csv was not imported, nothing was kept: it holds no readable number; name one that has answers."
+    )
+    assert ekyc("replay", "--all")[0] == 0
+
+
+def test_what_cannot_be_loaded_from_where_it_is_kept_is_let_go_of(refused, ekyc, folder, tmp_path):
+    archive = tmp_path / "activated.txt"  # its name is the verdict, and only its bytes are kept
+    archive.write_text("\n".join(NUMBERS))
+    code, why = refused(archive)
+    assert (code, batches(folder), files(folder)) == (3, [], {})
+    assert why.startswith("activated.txt was not imported, nothing was kept. Batch import-")
+    assert why.endswith("If its name tells the answer, put it into a ZIP.")
+    assert ekyc("import", write_zip(tmp_path / "a.zip", {archive.name: archive.read_bytes()}))[0] == 0
+
+
+def fails_to_load(patch, words="its accounts do not add up"):
+    def fails(batch_id, **_):
+        raise LoadFailed(f"Batch {batch_id} cannot be loaded: {words}.")
+
+    patch.setattr("ekyc_tasks.steps.imports.load", fails)
+
+
+def test_an_import_that_was_left_unloaded_can_be_got_rid_of_by_importing_it_again(
+    refused, ekyc, folder, tmp_path, monkeypatch
+):
+    archive = write_zip(tmp_path / "old.zip", {"all.csv": DOCUMENTED})
+    with monkeypatch.context() as patch:
+        patch.setattr("ekyc_tasks.steps.imports.load", lambda *_, **__: sys.exit(130))
+        ekyc("import", archive)
+    assert [batch.state for batch in batches(folder)] == [BatchState.FETCHED]
+    (batch,) = batches(folder)
+    with open_ledger(address(folder)) as ledger, pytest.raises(ConfigurationError, match="archive again"):
+        asyncio.run(resolve(batch.batch_id, Verdict(Decision.ABANDON, "me"), ledger=ledger, provider=None))
+    kept = folder.raw_file(batch.batch_id)
+    archive.unlink()
+    with monkeypatch.context() as patch:
+        fails_to_load(patch)
+        assert refused(kept)[0] == 3
+    assert batches(folder) == []
+    assert list(files(folder)) == [kept]  # what somebody named is not taken from him
+    assert ekyc("import", kept)[0] == 0  # after an upgrade, say
+    assert [batch.state for batch in batches(folder)] == [BatchState.LOADED]
+
+
+def test_files_that_counted_on_an_import_are_planned_again_without_it(
+    refused, ekyc, folder, tmp_path, monkeypatch
+):
+    archive = write_zip(tmp_path / "old.zip", {"all.csv": DOCUMENTED})
+    with monkeypatch.context() as patch:
+        patch.setattr("ekyc_tasks.steps.imports.load", lambda *_, **__: sys.exit(130))
+        ekyc("import", archive)
+    batch_id = batches(folder)[0].batch_id
+    asked = tmp_path / "ask.txt"
+    asked.write_text("\n".join(NUMBERS))
+    with open_ledger(address(folder)) as ledger:
+        ledger.runs.opened("one", host="here", lease=timedelta(days=1))
+        planner = Planner(
+            run_id="one",
+            ledger=ledger,
+            folder=folder,
+            policy=PlanPolicy(task_type="tg_avatar", batch_size=10),
+            clock=SystemClock(),
+        )
+        (file,) = planner.run([arrival(asked, None)]).files
+        assert [link.batch_id for link in ledger.history.links(batch_id=batch_id)] == [batch_id]
+        assert (file.in_flight, ledger.plans.to_plan_again("tg_avatar")) == (3, [])
+        ledger.runs.ended("one")
+    with monkeypatch.context() as patch:
+        fails_to_load(patch)
+        refused(archive)
+    with open_ledger(address(folder)) as ledger:
+        assert [each.file_id for each in ledger.plans.to_plan_again("tg_avatar")] == [file.file_id]
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2099-01-01", "9999-12-31", "0001-01-01"])
+def test_a_time_that_cannot_be_is_refused_before_anything_is_kept(ekyc, folder, tmp_path, text):
+    archive = write_zip(tmp_path / "new.zip", {"all.csv": DOCUMENTED})
+    assert ekyc("import", archive, "--checked-at", text) == (2, "")
+    assert files(folder) == {}
+
+
+def test_a_file_from_the_future_asks_when_its_answers_were_made(refused, folder, tmp_path):
+    archive = write_zip(tmp_path / "new.zip", {"all.csv": DOCUMENTED})
+    os.utime(archive, (4_070_908_800, 4_070_908_800))  # 2099
+    code, why = refused(archive)
+    assert (code, batches(folder), files(folder)) == (2, [], {})
+    assert "new.zip has a time that lies in the future; say when it was made with --checked-at" in why
+
+
+def test_an_archive_that_changes_while_it_is_read_is_not_kept(refused, folder, tmp_path, monkeypatch):
+    archive = write_zip(tmp_path / "new.zip", {"all.csv": DOCUMENTED})
+    monkeypatch.setattr("ekyc_tasks.steps.imports.take_copy", lambda *_: "another digest")
+    code, why = refused(archive)
+    assert (code, batches(folder), files(folder)) == (5, [], {})
+    assert "changed while it was read" in why
+
+
+# --- known bytes, and what is said of them --------------------------------------------------------------
+
+
+@pytest.fixture
+def known(ekyc, folder, tmp_path):
+    """Imported as `tg`, of 2 January."""
+    archive = write_zip(tmp_path / "c14.zip", {"all.csv": DIRTY})
+    words = ["--task-type", "tg", "--checked-at", "2026-01-02", "--task-id", "d4g"]
+    assert ekyc("import", archive, *words)[0] == 0
+    return archive
+
+
+def test_what_was_here_before_says_as_what(ekyc, known, folder, monkeypatch):
+    (batch,) = batches(folder)
+    code, said = ekyc("import", known, "--task-type", "tg", "--json")
+    assert code == 0
+    assert json.loads(said)["imported"] == [
+        {
+            "archive": str(known),
+            "is_new": False,
+            "batch_id": batch.batch_id,
+            "task_type": "tg",
+            "checked_at": "2026-01-02T00:00:00+00:00",
+        }
+    ]
+    monkeypatch.chdir(known.parent)
+    assert "was here before: tg, 2026-01-02 00:00:00" in ekyc("import", known.name, "--task-type", "tg")[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--task-type", "tg_avatar"],
+        [],  # the default is tg_avatar
+        ["--task-type", "tg", "--checked-at", "2026-01-03"],
+        ["--task-type", "tg", "--task-id", "d4h"],
+    ],
+)
+def test_known_bytes_that_are_said_to_be_something_else_are_told(refused, known, folder, words):
+    before = files(folder), batches(folder)
+    code, why = refused(known, *words)
+    assert (code, (files(folder), batches(folder))) == (2, before)
+    assert "of tg, checked at 2026-01-02 00:00:00 UTC, task d4g, and stays that" in why
+    assert "add --correct --task-type tg" in why
+
+
+def test_a_wrong_import_is_corrected(ekyc, known, folder):
+    (wrong,) = batches(folder)
+    ekyc("import", known, "--task-type", "tg", "--json")
+    code, said = ekyc("import", known, "--task-type", "tg_avatar", "--correct", "--json")
+    assert (code, json.loads(said)["imported"][0]["task_type"]) == (0, "tg_avatar")
+    (batch,) = batches(folder)
+    assert (batch.state, batch.task_type, batch.task_id) == (BatchState.LOADED, "tg_avatar", "d4g")
+    assert batch.checked_at == wrong.checked_at  # what is not said stays
+    assert not list((folder.warehouse / "tg").rglob("*.parquet"))
+    assert not list((folder.quarantine / "tg").rglob("*.parquet"))
+    assert len(list(folder.warehouse.rglob("*.parquet"))) == 1
+    assert ekyc("import", known, "--task-type", "tg_avatar", "--correct", "--json")[0] == 0
+    assert ekyc("replay", "--all")[0] == 0
+
+
+def test_another_time_is_corrected_from_the_kept_archive(ekyc, known, folder):
+    known.unlink()
+    kept = folder.raw_file(batches(folder)[0].batch_id)
+    words = ["--task-type", "tg", "--checked-at", "2026-01-03", "--correct"]
+    assert ekyc("import", kept, *words)[0] == 0
+    (path,) = folder.warehouse.rglob("*.parquet")
+    assert path.parent.name == "checked_date=2026-01-03"
+    assert kept.exists()
+
+
+def test_a_correction_that_cannot_be_loaded_changes_nothing(refused, known, folder):
+    before = files(folder)
+    assert refused(known, "--task-type", "tg_active", "--correct")[0] == 3
+    assert files(folder) == before
+    assert [(batch.state, batch.task_type) for batch in batches(folder)] == [(BatchState.LOADED, "tg")]
+
+
+def test_a_correction_that_cannot_be_copied_changes_nothing(refused, known, folder, monkeypatch):
+    before = files(folder)
+    monkeypatch.setattr("ekyc_tasks.steps.imports.take_copy", lambda *_: "another digest")
+    assert refused(known, "--task-type", "tg_avatar", "--correct")[0] == 5
+    assert files(folder) == before
+    assert [(batch.state, batch.task_type) for batch in batches(folder)] == [(BatchState.LOADED, "tg")]
+
+
+def test_a_correction_says_its_task_type(ekyc, known):
+    assert ekyc("import", known, "--checked-at", "2026-01-03", "--correct") == (2, "")
+
+
+def test_what_this_project_bought_itself_is_not_corrected(refused, known, folder):
+    with sqlite3.connect(folder.root / "ledger.db") as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("UPDATE batches SET batch_id = '20260102-1'")
+    connection.close()
+    before = files(folder), batches(folder)
+    code, why = refused(known, "--task-type", "tg_avatar", "--correct")
+    assert (code, (files(folder), batches(folder))) == (2, before)
+    assert "leave the file out" in why
+
+
+def test_what_a_living_run_is_at_is_not_corrected(refused, known, folder):
+    with open_ledger(address(folder)) as ledger:
+        ledger.runs.opened("one", host="here", lease=timedelta(days=1))
+        assert ledger.runs.claimed_to_replay("one", batches(folder)[0].batch_id)
+        code, why = refused(known, "--task-type", "tg_avatar", "--correct")
+    assert (code, "a run that is going on" in why) == (2, True)
+    assert [batch.task_type for batch in batches(folder)] == ["tg"]
+
+
+def test_what_this_project_bought_itself_is_kept_however_it_loads(refused, known, folder, monkeypatch):
+    with sqlite3.connect(folder.root / "ledger.db") as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("UPDATE batches SET batch_id = '20260102-1', state = 'fetched'")
+    connection.close()
+    before = files(folder)
+    fails_to_load(monkeypatch)
+    assert refused(known, "--task-type", "tg")[0] == 3
+    assert (files(folder), [batch.state for batch in batches(folder)]) == (before, [BatchState.FETCHED])

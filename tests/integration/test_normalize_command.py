@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import polars as pl
@@ -13,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ekyc_tasks.cli import main
-from ekyc_tasks.cli.normalize import moment, moment_of
+from ekyc_tasks.cli.normalize import moment as moment_said
+from ekyc_tasks.cli.normalize import moment_of
 from ekyc_tasks.errors import ConfigurationError
 
 pytestmark = pytest.mark.integration
 
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DIRTY = DOCUMENTED + "+41798284652,no,,,,,,\nrubbish,no,,,,,,\n+41798284654,yes,,old,,,,\n"
 
 
@@ -95,6 +98,79 @@ def test_what_was_sent_when_and_as_what_can_be_said(ekyc, archive, tmp_path):
     assert "checked_date=2026-03-01" in document["dataset"]
 
 
+LIST = "\n".join((*NUMBERS, NUMBERS[0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("plain.txt", LIST.encode()),
+        ("no_ending", LIST.replace("+", "").encode()),
+        ("bom.txt", b"\xef\xbb\xbf" + LIST.encode()),
+        ("utf16.txt", LIST.encode("utf-16")),
+        ("cr.txt", LIST.replace("\n", "\r").encode()),
+        ("crlf.txt", LIST.replace("\n", "\r\n").encode()),
+        ("header.txt", b"number\n" + LIST.encode()),
+        ("bare.txt", LIST.replace("+", "").encode()),
+        ("other.csv", "\n".join(["name;phone", *(f"Ann;{number}" for number in NUMBERS)]).encode()),
+        ("book.xlsx", workbook_bytes([["name", "phone"], *(["Ann", number] for number in NUMBERS)])),
+        ("packed.zip", zip_bytes({"list.txt": LIST})),
+    ],
+)
+def test_what_was_sent_may_be_any_file_that_may_land(ekyc, archive, tmp_path, name, data):
+    sent = tmp_path / name
+    sent.write_bytes(data)
+    code, said, _ = ekyc("normalize", archive, "--out", tmp_path / "o", "--numbers", sent, "--json")
+    document = json.loads(said)
+    assert (code, document["counts"]["submitted"], document["counts"]["accepted"]) == (0, 3, 3)
+    assert document["numbers_left_aside"] == {}
+    assert list((tmp_path / "o" / ".staging").iterdir()) == []
+
+
+def test_national_numbers_are_those_of_the_default_region(ekyc, archive, tmp_path, monkeypatch):
+    sent = tmp_path / "sent.txt"
+    sent.write_text(LIST.replace("+41", "0"))
+    words = ["normalize", archive, "--out", tmp_path / "o", "--numbers", sent, "--json"]
+    code, _, complaint = ekyc(*words)
+    assert (code, "EKYC_DEFAULT_REGION" in complaint) == (5, True)
+    monkeypatch.setenv("EKYC_DEFAULT_REGION", "CH")
+    code, said, _ = ekyc(*words)
+    assert (code, json.loads(said)["counts"]["accepted"]) == (0, 3)
+
+
+def test_lines_of_the_list_that_are_no_numbers_are_told(ekyc, archive, tmp_path):
+    sent = tmp_path / "sent.txt"
+    sent.write_text(f"{LIST}\n\nSECRET\n+41\nSECRET too\n")
+    words = ["normalize", archive, "--out", tmp_path / "o", "--numbers", sent]
+    _, said, _ = ekyc(*words, "--json")
+    document = json.loads(said)
+    assert document["counts"]["submitted"] == 3
+    assert sum(document["numbers_left_aside"].values()) == 3
+    code, said, _ = ekyc(*words)
+    assert (code, "1 line of --numbers left aside: " in said, "SECRET" in said) == (0, True, False)
+
+
+def test_what_was_sent_as_it_is_counts_even_where_nobody_would_plan_it(ekyc, tmp_path):
+    odd = "+41798284"  # too short for Switzerland
+    answers, sent = tmp_path / "all.csv", tmp_path / "sent.txt"
+    answers.write_text(f"Number,telegram\n{odd},yes\n")
+    sent.write_text(f"{odd}\n")
+    code, said, _ = ekyc("normalize", answers, "--out", tmp_path / "o", "--numbers", sent, "--json")
+    assert (code, json.loads(said)["counts"]["accepted"]) == (0, 1)
+
+
+@pytest.mark.parametrize(("text", "words"), [("", "0 lines"), ("\n\n", "2 lines"), ("x", "1 line")])
+def test_a_list_without_numbers_is_refused(ekyc, archive, tmp_path, text, words):
+    sent = tmp_path / "sent.txt"
+    sent.write_text(text)
+    code, _, complaint = ekyc("normalize", archive, "--out", tmp_path / "o", "--numbers", sent)
+    assert (code, f"sent.txt has no readable number in {words}" in complaint) == (
+        5,
+        True,
+    )
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
 def test_a_second_time_changes_no_byte(ekyc, archive, tmp_path):
     def files():
         return {path: path.read_bytes() for path in (tmp_path / "o").rglob("*.parquet")}
@@ -119,13 +195,15 @@ def desk(ekyc, archive, tmp_path, monkeypatch):
         (["normalize", ".", "--out", "o"], 5, "is no file"),
         (["normalize", "/dev/zero", "--out", "o"], 5, "is no file"),
         (["normalize", "result.zip", "--out", "o", "--numbers", "nowhere"], 5, "nowhere is no file"),
-        (["normalize", "result.zip", "--out", "o", "--numbers", "result.zip"], 3, "no E.164 numbers"),
+        (["normalize", "result.zip", "--out", "o", "--numbers", "result.zip"], 5, "holds 2 lists"),
         (["normalize", "result.zip", "--out", "result.zip"], 2, "--out"),
         (["normalize", "result.zip", "--out", "o", "--task-type", "x"], 2, "Use one of"),
         (["normalize", "result.zip", "--out", "o", "--checked-at", "noon"], 2, "--checked-at is no time"),
+        (["normalize", "result.zip", "--out", "o", "--checked-at", ""], 2, "--checked-at is no time"),
         (["normalize", "result.zip", "--out", "o", "--checked-at", "9999-12-31T23:00-09:00"], 2, "no time"),
+        (["normalize", "result.zip", "--out", "o", "--checked-at", "2099-01-01"], 2, "in the future"),
         (["normalize", "result.zip", "--out", "o", "--task-id", "\udcff"], 2, "--task-id"),
-        (["normalize", "result.zip", "--out", "o", "--task-type", "tg_active"], 3, "needs number and"),
+        (["normalize", "result.zip", "--out", "o", "--task-type", "tg_active"], 3, "no column telegram_days"),
         (["normalize", "result.zip"], 2, "--out"),
     ],
 )
@@ -144,7 +222,24 @@ def test_a_time_that_cannot_be_asks_for_another(archive):
             return os.stat_result([0] * 8 + [1 << 60] * 2)
 
     with pytest.raises(ConfigurationError, match="--checked-at"):
-        moment_of(Odd(archive))
+        moment_of(Odd(archive), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [("2026-06-01T12:06:00", "lies in the future"), ("1980-01-01T00:00:00", "lies before 2009")],
+)
+def test_no_answer_was_made_then(archive, moment, words):
+    written_at = datetime.fromisoformat(f"{moment}Z")
+    os.utime(archive, (written_at.timestamp(), written_at.timestamp()))
+    with pytest.raises(ConfigurationError, match=f"result.zip has a time that {words}; say .* --checked-at"):
+        moment_of(archive, now=NOW)
+    with pytest.raises(ConfigurationError, match=f"--checked-at {words}"):
+        moment_said(moment, now=NOW)
+
+
+def test_clocks_may_differ_by_minutes():
+    assert moment_said("2026-06-01T12:04:00", now=NOW) > NOW
 
 
 def test_a_name_that_is_no_text_is_shown_all_the_same(ekyc, tmp_path):
@@ -163,7 +258,7 @@ def test_a_name_that_is_no_text_is_shown_all_the_same(ekyc, tmp_path):
     ],
 )
 def test_times_are_utc_unless_they_say_otherwise(text, iso):
-    assert moment(text).isoformat() == iso
+    assert moment_said(text, now=NOW).isoformat() == iso
 
 
 PIECES = st.sampled_from([

@@ -46,3 +46,20 @@ def test_a_line_that_is_no_number_is_refused(tmp_path, line):
     path.write_text(f"+41798284651\n{line}\n")
     with pytest.raises(ValueError, match="no number"):
         list(sent.keys_in(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("+41798284651\n+41798284652\n", True),
+        ("+41798284651", True),
+        ("41798284651\n+41798284652\n", False),
+        ("+41798284651\n\n", False),
+        ("", False),
+    ],
+)
+def test_a_list_is_as_sent_where_each_line_is(tmp_path, monkeypatch, text, expected):
+    monkeypatch.setattr(sent, "_CHUNK_BYTES", 1)
+    path = tmp_path / "numbers.txt"
+    path.write_text(text)
+    assert sent.is_as_sent(path) is expected
