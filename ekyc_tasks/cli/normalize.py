@@ -12,7 +12,6 @@ from typing import Any
 from rich.console import Console
 
 from ekyc_tasks.cli.terminal import load_tables
-from ekyc_tasks.clock import SystemClock
 from ekyc_tasks.disk import sha256_of
 from ekyc_tasks.errors import ConfigurationError, InputError
 from ekyc_tasks.estimate import plan_policy
@@ -49,9 +48,8 @@ def normalize(request: Request, out: Console, *, as_json: bool) -> None:
     archive = existing(request.archive)
     numbers = None if request.numbers is None else existing(request.numbers)
     folder = DataFolder(request.out, landing=request.out / "landing", warehouse=request.out / "warehouse")
-    now = SystemClock().now()
     given = request.checked_at
-    checked_at = moment_of(archive, now=now) if given is None else moment(given, now=now)
+    checked_at = moment_of(archive) if given is None else moment(given)
     task_id = task_id_of(request.task_id)
     try:
         batch_id = short_id(archive)
@@ -121,8 +119,8 @@ def short_id(archive: Path) -> str:
     return sha256_of(archive)[:_ID_LENGTH]
 
 
-def moment(text: str, *, now: datetime) -> datetime:
-    """``2026-01-02T03:04:05Z``, or with any offset; without one it is UTC."""
+def moment(text: str, *, now: datetime | None = None) -> datetime:
+    """``2026-01-02T03:04:05Z``, or with any offset; without one it is UTC. It has to lie before ``now``."""
     try:
         given = datetime.fromisoformat(text)
         found = (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
@@ -135,7 +133,7 @@ def moment(text: str, *, now: datetime) -> datetime:
     return found
 
 
-def moment_of(file: Path, *, now: datetime) -> datetime:
+def moment_of(file: Path, *, now: datetime | None = None) -> datetime:
     """When the file was written last, to the second: copies keep no finer time everywhere."""
     try:
         found = datetime.fromtimestamp(int(file.stat().st_mtime), UTC)
@@ -149,8 +147,10 @@ def moment_of(file: Path, *, now: datetime) -> datetime:
     return found
 
 
-def _doubt(moment: datetime, now: datetime) -> str | None:
+def _doubt(moment: datetime, now: datetime | None) -> str | None:
     """Why no answer was made then; numbers from the future would count as fresh for ever."""
+    if now is None:
+        return None
     if moment > now + _CLOCKS_MAY_DIFFER:
         return "lies in the future"
     return f"lies before {_EARLIEST.year}" if moment < _EARLIEST else None
