@@ -54,8 +54,8 @@ def choose(members: Sequence[Member], worth: Worth, limits: ArchiveLimits) -> Ch
     left_aside = sorting.left_aside
     tables = _usable(sorting.texts, worth, left_aside)
     if all(len(table.head) == 1 for table in tables):  # lists only: a workbook says more
-        sheets = [table for book in sorting.workbooks for table in _sheets(book, limits)]
-        tables += _usable(sheets, worth, left_aside)
+        books = [(book, verdict_of(book.name)) for book in sorting.workbooks]
+        tables += _usable(sheet_tables(books, limits), worth, left_aside)
         sorting.workbooks.clear()
     if not tables:
         raise ArchiveError(_nothing(left_aside))
@@ -99,10 +99,6 @@ def _unreadable(head: bytes) -> str | None:
     if (is_zip(head) and not is_workbook(head)) or is_gzip(head):
         return "an archive inside the archive"
     return foreign(head)
-
-
-def _sheets(book: Member, limits: ArchiveLimits) -> list[Table]:
-    return sheet_tables(book, verdict_of(book.name), limits)
 
 
 def _usable(tables: list[Table], worth: Worth, left_aside: list[tuple[str, str]]) -> list[Table]:
