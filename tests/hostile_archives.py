@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import struct
 import zipfile
 import zlib
@@ -108,7 +109,83 @@ def sheet_of(body: str) -> str:
     return sheet_xml([["Number", "telegram"]]).replace("</sheetData>", body + "</sheetData>")
 
 
+def far_cell(ref: str, row: str = ' r="1048576"', between: str = "") -> bytes:
+    """A workbook with one cell far out; ``row`` are the attributes of its row."""
+    return workbook_with({SHEET: sheet_of(f'{between}<row{row}><c r="{ref}"><v>1</v></c></row>')})
+
+
+def noise(size: int) -> str:
+    """Text that cannot be packed so small that its ratio tells."""
+    return random.Random(1).randbytes(size // 2).hex()  # noqa: S311 - repeatable, not secret
+
+
+def tag_over_two_chunks() -> bytes:
+    begun = sheet_of("").index("</sheetData>") + len("<!---->")
+    comment = f"<!--{noise((1 << 20) - begun - 1_000)}-->"
+    return far_cell("Z1048576", f'{" " * 2_000}r="1048576"', comment)
+
+
+def joined() -> bytes:
+    """Two workbooks in one file: `zipfile` finds the honest one, at the end; calamine finds the other one,
+    whose directory lies where that of the honest one would lie if nothing were before it.
+    """
+    hostile = far_cell("Z1048576")
+    at, place = hostile.index(b"PK\x01\x02"), BOOK.index(b"PK\x01\x02")
+    return hostile[:at].ljust(place, b"\0") + hostile[at:] + BOOK
+
+
+def many_sheets(sheets: int, rows: int) -> bytes:
+    """So many names for one sheet."""
+    book = zipfile.ZipFile(io.BytesIO(BOOK)).read("xl/workbook.xml").decode()
+    entry = '<sheet name="sheet1" sheetId="1" r:id="r1"/>'
+    entries = "".join(f'<sheet name="s{at}" sheetId="{at}" r:id="r1"/>' for at in range(1, sheets + 1))
+    numbers = [["Number", "telegram"], *[[f"+4179{n:07}", "yes"] for n in range(rows)]]
+    return workbook_with({SHEET: sheet_xml(numbers), "xl/workbook.xml": book.replace(entry, entries)})
+
+
+def one_text(size: int, cells: int) -> bytes:
+    """A text that is in the file once, and in so many cells."""
+    text = noise(size // 64) + "x" * (size - size // 64)
+    rows = "".join(f'<row r="{at}"><c r="A{at}" t="s"><v>0</v></c></row>' for at in range(2, cells + 2))
+    return workbook_with({SHEET: sheet_of(rows), STRINGS: f"<sst><si><t>{text}</t></si></sst>"})
+
+
+def repeated(start: bytes, block: bytes, count: int) -> bytes:
+    """Raw deflate of a start and so many equal blocks, packed one by one."""
+    engine = zlib.compressobj(9, zlib.DEFLATED, -15)
+    head = engine.compress(start) + engine.flush(zlib.Z_FULL_FLUSH)
+    packed = engine.compress(block) + engine.flush(zlib.Z_FULL_FLUSH)
+    return head + packed * count + b"\x03\0"
+
+
+def many_texts(path: Path) -> None:
+    """300 MiB of shared strings, packed too little to be told by their ratio."""
+    texts = (f"<si><t>{'unknown ' * 155}{at * at:x}</t></si>" for at in range(829))
+    start, block, count = b"<sst>", "".join(texts).encode(), 320
+    parts = zipfile.ZipFile(io.BytesIO(BOOK))
+    made = {name: {"data": parts.read(name)} for name in parts.namelist()}
+    made[STRINGS] = {"data": start + block * count, "packed": repeated(start, block, count)}
+    entries, at = [], 0
+    for name, more in made.items():
+        entries.append(entry(name.encode(), offset=at, **more))
+        at += len(entries[-1][0])
+    path.write_bytes(archive(*entries))
+
+
+def workbook_that_goes_on(path: Path) -> None:
+    """A member that begins like a workbook, and has 1 GiB."""
+    block = noise(12 << 10).encode().ljust(1 << 20, b"\0")
+    packed = repeated(BOOK, block, 1 << 10)
+    path.write_bytes(one(b"result.xlsx", b"", packed=packed, claimed=len(BOOK) + GIB))
+
+
+def later(make: Callable[..., bytes], *sizes: int) -> Maker:
+    """For what takes a while to make."""
+    return lambda path: path.write_bytes(make(*sizes))
+
+
 SHEET = "xl/worksheets/sheet1.xml"
+STRINGS = "xl/sharedStrings.xml"
 BOOK = workbook_bytes([["Number", "telegram"], *[[f"+4179{n:07}", "yes"] for n in range(1_000)]])
 LAUGHS = (
     '<!DOCTYPE x [<!ENTITY a "ha">'
@@ -157,6 +234,26 @@ HOSTILE: dict[str, bytes | Maker] = {
         {SHEET: sheet_of('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>')}
     ),
     "xlsx-sprawl": workbook_with({SHEET: sheet_of('<row r="1048576"><c r="AZ1048576"><v>1</v></c></row>')}),
+    "xlsx-sprawl-to-z": far_cell("Z1048576"),
+    "xlsx-sprawl-to-iv": far_cell("IV1048576"),
+    "xlsx-lower-case": far_cell("xfd1048576"),
+    "xlsx-spaces-around-equals": far_cell("Z1048576", ' r = "1048576"'),
+    "xlsx-row-without-number": far_cell("Z1048576", ""),
+    "xlsx-wide-row-without-number": far_cell("IV1048576", ""),
+    "xlsx-tag-over-two-chunks": later(tag_over_two_chunks),
+    "xlsx-joined": joined(),
+    "xlsx-one-text-in-2,000-cells": later(one_text, 256 << 10, 2_000),
+    "xlsx-20,000-sheets": later(many_sheets, 20_000, 1),
+    "xlsx-2,000-sheets-of-5,000-rows": later(many_sheets, 2_000, 5_000),
+    "xlsx-64-sheets-of-20,000-rows": later(many_sheets, 64, 20_000),
+    "xlsx-300-mib-of-texts": many_texts,
+    "xlsx-that-goes-on-for-1-gib": workbook_that_goes_on,
+    "17-workbooks": zip_bytes(
+        {
+            f"{at}.xlsx": workbook_bytes([["Number", "telegram"], [str(41798284651 + at), "yes"]])
+            for at in range(17)
+        }
+    ),
     "xlsx-laughs": workbook_with({SHEET: LAUGHS + "<worksheet>&j;</worksheet>"}),
     "xlsx-no-xml": workbook_with({SHEET: "<worksheet><sheetData><row r='1'><c"}),
     "xlsx-text-out-of-range": workbook_with(

@@ -76,22 +76,21 @@ def choose(members: Sequence[Member], judge: Judge, limits: ArchiveLimits) -> Ch
 
 def open_workbook(book: Member, judge: Judge, limits: ArchiveLimits) -> tuple[Table, ...]:
     """Its sheets that answer the check. Raises `ArchiveError`."""
-    sheets = sheet_tables(book, verdict_of(book.name), limits)
+    sheets = sheet_tables([(book, verdict_of(book.name))], limits)
     return tuple(table for table in _with_headers(sheets, judge) if judge(table).is_answer)
 
 
 def _opened(sorting: _Sorting, judge: Judge, limits: ArchiveLimits, *, is_alone: bool) -> list[Table]:
     """The sheets of all workbooks; one that cannot be read is an error where nothing else can be."""
-    opened = []
-    for book in sorting.workbooks:
-        try:
-            opened += sheet_tables(book, verdict_of(book.name), limits)
-        except ArchiveError:
-            if is_alone:
-                raise
-            sorting.left_aside.append((book.name, "a workbook that cannot be read"))
+    books = [(book, verdict_of(book.name)) for book in sorting.workbooks]
     sorting.workbooks.clear()
-    return _usable(opened, judge, sorting.left_aside)
+    try:
+        return _usable(sheet_tables(books, limits), judge, sorting.left_aside)
+    except ArchiveError:
+        if is_alone:
+            raise
+        sorting.left_aside += [(book.name, "workbooks that cannot be read") for book, _ in books]
+        return []
 
 
 def _nothing(left_aside: list[tuple[str, str]]) -> str:

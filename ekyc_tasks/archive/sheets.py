@@ -1,4 +1,4 @@
-"""XLSX → blocks of raw rows, by calamine.
+"""XLSX → blocks of raw rows, by calamine in a process of its own (see `workbook`).
 
 A workbook costs about five times a CSV's CPU and its sheet is held in memory whole (at most 1,048,576 rows),
 so it is read only where no text holds the same rows. Seen in the field: numbers as floats and in scientific
@@ -7,105 +7,197 @@ notation; calamine gives both as plain digits.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import errno
+import mmap
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO, cast
 
-import fastexcel
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from ekyc_tasks.archive.containers import Member, zip_members
+from ekyc_tasks.archive import workbook
+from ekyc_tasks.archive.containers import Member, shown, zip_members
 from ekyc_tasks.archive.tables import MAX_COLUMNS, Block, Blocks, ColumnTypes, Table
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
 
-BLOCK_ROWS = 50_000
-# A sheet becomes a dense rectangle in memory: one cell far out would cost gigabytes.
-MAX_EMPTY_CELLS = 50_000_000
-COLUMNS_TO_Z = 26
+MAX_WORKBOOK_BYTES = 256 << 20
+MAX_WORKBOOKS = 16  # each costs the start of a process
+MAX_SHEETS = 64
 MAX_ROWS = 1 << 20
+
+# What calamine takes for honest tables of up to 8,000,000 cells, as XlsxWriter packs them: 14 to 45 bytes of
+# memory for a byte of the file, 1.5 to 1.9 for a byte of its parts, and 0.06 to 0.19 s of CPU for a MiB.
+_MEMORY_BYTES, _MEMORY_PER_BYTE, _MEMORY_PER_UNPACKED_BYTE = 64 << 20, 64, 4
+_CPU_MILLISECONDS, _CPU_MILLISECONDS_PER_MIB = 500, 600
+# By the clock nothing is expected to take so long; it is for what waits without working.
+_PATIENCE_SECONDS, _PATIENCE_PER_CPU = 30, 10
+
 _ASK_AGAIN = "ask the provider for it again"
+# What Python needs to find its libraries. Keys and passwords are no business of what reads a stranger's file.
+_ENVIRONMENT = (
+    "HOME", "PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
+)  # fmt: skip
 
-_OVERLAP = 256
-_ROW = re.compile(rb"""<(?:\w+:)?row\b[^>]*?\br=["'](\d+)""")
-_BEYOND_Z = re.compile(rb"""\br=["'][A-Z]{2,}\d""")
-_BEYOND_LIMIT = re.compile(rb"""\br=["'](?:[A-Z]{3,}|[J-Z][A-Z]|I[W-Z])\d""")
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """``stream`` is mapped from a file, not held in memory."""
+
+    name: str
+    width: int
+    rows: int
+    stream: pa.Buffer
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """All its rows, blank ones too, in order; all columns are text, null where a cell is empty."""
+        for batch in pa.ipc.open_stream(self.stream):
+            frame = cast(pl.DataFrame, pl.from_arrow(batch))
+            yield frame.select(pl.when(pl.all() != "").then(pl.all()))  # some writers fill blank cells
 
 
-def sheet_tables(member: Member, verdict: bool | None, limits: ArchiveLimits) -> list[Table]:
-    """Each sheet that holds a row, in the workbook's order. Raises `ArchiveError`."""
-    data = member.read()
-    for part in zip_members(BytesIO(data), member.label, limits):
-        _refuse_sprawling(part, member.label)
-    with _translated(member):
-        workbook = fastexcel.read_excel(data)
-        sheets = [(name, _texts(workbook, name)) for name in workbook.sheet_names]
-    names = [member.name if len(sheets) == 1 else f"{member.name}: {name}" for name, _ in sheets]
-    tables = (_table(name, frame, verdict) for name, (_, frame) in zip(names, sheets, strict=True))
+def sheet_tables(books: Sequence[tuple[Member, bool | None]], limits: ArchiveLimits) -> list[Table]:
+    """Each sheet that holds a row, in the workbooks' order; they come with what their names say about every
+    row. Raises `ArchiveError`.
+    """
+    if len(books) > MAX_WORKBOOKS:
+        raise ArchiveError(f"it holds more than {MAX_WORKBOOKS} workbooks; ask the provider for one table")
+    return [table for member, verdict in books for table in _tables(member, verdict, limits)]
+
+
+def _tables(member: Member, verdict: bool | None, limits: ArchiveLimits) -> list[Table]:
+    sheets = _sheets(member, limits)
+    names = [member.name if len(sheets) == 1 else f"{member.name}: {shown(sheet.name)}" for sheet in sheets]
+    tables = (_table(name, sheet, verdict) for name, sheet in zip(names, sheets, strict=True))
     return [table for table in tables if table is not None]
 
 
-@contextmanager
-def _translated(member: Member) -> Iterator[None]:
-    """Errors and panics of the reader as ours; their text may hold values."""
-    try:
-        yield
-    except BaseException as error:
-        # a panic is no Exception, and each library in Rust has a class of its own for it
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        raise _damaged(member) from None
+def _sheets(member: Member, limits: ArchiveLimits) -> list[_Sheet]:
+    with TemporaryFile() as packed, TemporaryFile() as streams:
+        _copy(member, packed, limits)
+        parts = zip_members(cast(BinaryIO, packed), member.label, limits)
+        # read to the end, so that limits, lengths and checksums hold
+        unpacked_bytes = sum(len(chunk) for part in parts for chunk in part.chunks())
+        allowance = _allowance(packed.seek(0, os.SEEK_END), unpacked_bytes)
+        _raise_outcome(_read(packed, streams, allowance), member.label)
+        return list(_written(streams))
 
 
-def _damaged(member: Member) -> ArchiveError:
-    return ArchiveError(f"{member.label} is damaged: its sheets cannot be read; {_ASK_AGAIN}")
-
-
-def _refuse_sprawling(part: Member, name: str) -> None:
-    """Reads a part to its end, so that its length and checksum are verified too."""
-    rows = cells = 0
-    columns = COLUMNS_TO_Z
-    seam = b""
-    for chunk in part.chunks():
-        seen = seam + chunk
-        rows = max(rows, *map(int, _ROW.findall(seen)), 0)
-        cells += chunk.count(b"<c")
-        columns = MAX_COLUMNS if _BEYOND_Z.search(seen) else columns
-        if _BEYOND_LIMIT.search(seen):
+def _copy(member: Member, packed: IO[bytes], limits: ArchiveLimits) -> None:
+    most_bytes = min(limits.max_member_bytes, MAX_WORKBOOK_BYTES)
+    copied_bytes = 0
+    for chunk in member.chunks():
+        copied_bytes += len(chunk)
+        if copied_bytes > most_bytes:
             raise ArchiveError(
-                f"{name} has a sheet of more than {MAX_COLUMNS} columns: it is no table; {_ASK_AGAIN}"
+                f"{member.label} is a workbook of more than {most_bytes:,} bytes; "
+                "ask the provider for the table as CSV"
             )
-        seam = chunk[-_OVERLAP:]
-    if rows * columns > max(MAX_EMPTY_CELLS, 20 * cells):
-        raise ArchiveError(f"{name} has a sheet that is nearly empty and far too large to open; {_ASK_AGAIN}")
+        packed.write(chunk)
+    packed.flush()
 
 
-def _texts(workbook: fastexcel.ExcelReader, sheet: str) -> pl.DataFrame:
-    # skip_rows=0 keeps blank rows above the header, so that positions are row numbers
-    loaded = workbook.load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string")
-    frame: pl.DataFrame = loaded.to_polars()
-    return frame.select(pl.when(pl.all() != "").then(pl.all()))  # some writers fill blank cells with nothing
+def _allowance(packed_bytes: int, unpacked_bytes: int) -> workbook.Allowance:
+    """In proportion to the file: a small one is refused while it is small."""
+    memory_bytes = _MEMORY_BYTES + min(
+        _MEMORY_PER_BYTE * packed_bytes, _MEMORY_PER_UNPACKED_BYTE * unpacked_bytes
+    )
+    return workbook.Allowance(
+        memory_bytes=memory_bytes,
+        cpu_milliseconds=_CPU_MILLISECONDS + (_CPU_MILLISECONDS_PER_MIB * packed_bytes >> 20),
+        written_bytes=memory_bytes,
+        sheets=MAX_SHEETS,
+        columns=MAX_COLUMNS,
+    )
 
 
-def _table(name: str, frame: pl.DataFrame, verdict: bool | None) -> Table | None:
-    filled = (row for row in frame.iter_rows() if any(cell is not None for cell in row))
+def _read(packed: IO[bytes], streams: IO[bytes], allowance: workbook.Allowance) -> int:
+    """The exit code of the process, negative for a signal."""
+    packed.seek(0)  # some systems hand the position on, too
+    # -P: the script's folder has modules named like those of the standard library
+    command = [sys.executable, "-P", str(Path(workbook.__file__)), *map(str, allowance)]
+    try:
+        return subprocess.run(
+            command,
+            stdin=packed,
+            stdout=streams,
+            stderr=subprocess.DEVNULL,  # may hold values
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            start_new_session=True,  # Ctrl-C reaches us alone, and we end it
+            timeout=_PATIENCE_SECONDS + _PATIENCE_PER_CPU * allowance.cpu_milliseconds / 1_000,
+            check=False,
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return workbook.UNREADABLE
+
+
+def _raise_outcome(code: int, label: str) -> None:
+    match code:
+        case 0:
+            return
+        case workbook.TOO_MANY_SHEETS:
+            raise ArchiveError(f"{label} has more than {MAX_SHEETS} sheets: it is no table; {_ASK_AGAIN}")
+        case workbook.TOO_WIDE:
+            raise ArchiveError(
+                f"{label} has a sheet of more than {MAX_COLUMNS} columns: it is no table; {_ASK_AGAIN}"
+            )
+        case workbook.DISK_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        case 1 | 2:  # Python's own: it ended before it came to the workbook
+            raise RuntimeError("The process that reads workbooks cannot start")
+    raise ArchiveError(
+        f"{label} is damaged, or needs more memory or time than a workbook of its size may take; {_ASK_AGAIN}"
+    )
+
+
+def _written(streams: IO[bytes]) -> Iterator[_Sheet]:
+    if not os.fstat(streams.fileno()).st_size:
+        return  # which cannot be mapped
+    # the mapping outlives the file object, and lasts as long as somebody has a sheet
+    written = pa.py_buffer(mmap.mmap(streams.fileno(), 0, access=mmap.ACCESS_READ))
+    source = pa.BufferReader(written)
+    while (start := source.tell()) < written.size:
+        reader = pa.ipc.open_stream(source)
+        rows = sum(batch.num_rows for batch in reader)
+        name = reader.schema.metadata[workbook.NAME].decode()
+        yield _Sheet(name, len(reader.schema), rows, written.slice(start, source.tell() - start))
+
+
+def _table(name: str, sheet: _Sheet, verdict: bool | None) -> Table | None:
+    if not sheet.width:
+        return None
+    filled = (frame.row(at) for frame in sheet.frames() for at in np.flatnonzero(_is_filled(frame))[:1])
     head = next(filled, None)
     if head is None:
         return None
-    is_cut = frame.height >= MAX_ROWS
+    is_cut = sheet.rows >= MAX_ROWS
     notes = (f"Sheet {name} is full: rows beyond {MAX_ROWS:,} are not in it.",) if is_cut else ()
-    return Table(name, tuple(cell or "" for cell in head), verdict, partial(_blocks, frame), notes)
+    return Table(name, tuple(cell or "" for cell in head), verdict, partial(_blocks, sheet), notes)
 
 
-def _blocks(frame: pl.DataFrame, skip_head: bool, few: Collection[int]) -> Blocks:
-    types = ColumnTypes(frame.width, few)
-    is_blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series().to_numpy()
-    lines = np.flatnonzero(~is_blank) + 1
-    rows = frame.filter(~is_blank)
-    for start in range(1 if skip_head else 0, rows.height, BLOCK_ROWS):
-        part = types.of(rows.slice(start, BLOCK_ROWS))
-        types.learn(part)
-        yield Block(part, lines[start : start + part.height])
+def _blocks(sheet: _Sheet, skip_head: bool, few: Collection[int]) -> Blocks:
+    types = ColumnTypes(sheet.width, few)
+    first_line = 1
+    for frame in sheet.frames():
+        is_filled = _is_filled(frame)
+        skipped = 1 if skip_head and is_filled.any() else 0
+        rows = frame.filter(is_filled).slice(skipped)
+        lines = (np.flatnonzero(is_filled) + first_line)[skipped:]
+        first_line += frame.height
+        skip_head = skip_head and not skipped
+        if rows.height:
+            part = types.of(rows)
+            types.learn(part)
+            yield Block(part, lines)
+
+
+def _is_filled(frame: pl.DataFrame) -> pl.Series:
+    return frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series()

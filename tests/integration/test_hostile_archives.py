@@ -1,6 +1,7 @@
 """Every hostile archive is refused in time and in bounds, in a process of its own, and leaves nothing.
 
-The processes are forked from one that has imported everything and done nothing: that is the baseline.
+The processes are forked from one that has imported everything and done nothing: that is the baseline. The
+process that reads workbooks is counted, too, above what its imports take.
 """
 
 from __future__ import annotations
@@ -18,20 +19,43 @@ pytestmark = pytest.mark.integration
 SECONDS, MEBIBYTES = 2.0, 200
 ROOT = Path(__file__).parents[2]
 
+# Stands in for the interpreter, and is small: a child starts with the peak of the process that starts it.
+METER = """\
+#!{python} -S
+import os, sys
+if not (child := os.fork()):
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+_, status, usage = os.wait4(child, 0)
+with open({peak!r}, "w") as file:
+    file.write(str(usage.ru_maxrss))
+code = os.waitstatus_to_exitcode(status)
+os.kill(os.getpid(), -code) if code < 0 else sys.exit(code)
+"""
+
 LOADER = """
-import json, os, resource, sys, time
+import json, os, resource, subprocess, sys, time
 from datetime import datetime, UTC
 from pathlib import Path
 from ekyc_tasks.errors import LoadFailed
 from ekyc_tasks.loading import load_archive
 from ekyc_tasks.task_types import task_type
 
+METER, PEAK = sys.argv[1], Path(sys.argv[2])
+UNIT = 1 << 10 if sys.platform == "linux" else 1 << 20
+
 def peak():
-    unit = 1 << 10 if sys.platform == "linux" else 1 << 20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNIT
+
+def peak_of_child():
+    return int(PEAK.read_text()) / UNIT if PEAK.exists() else 0
+
+def cpu():
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 def load(archive, out):
-    before, began = peak(), time.process_time()
+    PEAK.unlink(missing_ok=True)
+    before, began = peak(), cpu()
     try:
         load_archive(
             archive, numbers=None, task_type="tg_avatar", batch_id="batch-1", task_id="",
@@ -41,9 +65,13 @@ def load(archive, out):
         refused = None
     except LoadFailed as error:
         refused = str(error)
-    return refused, time.process_time() - began, peak() - before
+    return refused, cpu() - began, peak() - before + max(0, peak_of_child() - IMPORTED)
 
 task_type("tg_avatar")
+imports = "import sys; sys.modules['numpy'] = None; import fastexcel, pyarrow"
+subprocess.run([METER, "-c", imports], check=True)
+IMPORTED = peak_of_child()
+sys.executable = METER
 for line in sys.stdin:
     if not (child := os.fork()):
         archive, out = map(Path, json.loads(line))
@@ -55,8 +83,12 @@ for line in sys.stdin:
 
 
 @pytest.fixture(scope="module")
-def loader():
-    command = [sys.executable, "-c", LOADER]
+def loader(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("meter")
+    meter, peak = folder / "meter", folder / "peak"
+    meter.write_text(METER.format(python=sys.executable, peak=str(peak)))
+    meter.chmod(0o700)
+    command = [sys.executable, "-c", LOADER, str(meter), str(peak)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
