@@ -165,14 +165,16 @@ def _unpacked(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]
     engine = isal_zlib.decompressobj(wbits)
     try:
         for piece in pieces:
-            rest = piece
-            while rest:
+            rest, is_full = piece, False
+            while rest or is_full:  # a full step may leave more in the engine, though all input is taken
                 if engine.eof:
                     if wbits != _GZIP or not rest.strip(b"\0"):
                         break  # padding
                     engine = isal_zlib.decompressobj(wbits)  # gzip files may be concatenated
-                yield engine.decompress(rest, CHUNK)
+                chunk = engine.decompress(rest, CHUNK)
+                yield chunk
                 rest = engine.unused_data if engine.eof else engine.unconsumed_tail
+                is_full = len(chunk) == CHUNK and not engine.eof
     except isal_zlib.IsalError:  # type: ignore[misc]  # its stub gives an instance
         raise ArchiveError(f"{name} is damaged: it cannot be unpacked; {_ASK_AGAIN}") from None
     if not engine.eof:

@@ -10,8 +10,11 @@ import zlib
 
 import pytest
 from archive_files import DOCUMENTED, Nameless, workbook_bytes, write_zip, zip_bytes
+from hostile_archives import one
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ekyc_tasks.archive import open_members
+from ekyc_tasks.archive import containers, open_members
 from ekyc_tasks.archive.containers import is_workbook
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
@@ -85,6 +88,75 @@ def test_reads_a_bare_file_whatever_its_ending(tmp_path):
     path = tmp_path / "result.zip"
     path.write_bytes(LONG)
     assert members_of(path) == {"result.zip": LONG}
+
+
+# Around multiples of a step, where the engine holds back what is beyond it, its input all taken.
+STEP = 1 << 10
+SIZES = [times * STEP + beyond for times in (1, 2, 3) for beyond in range(-3, 41)]
+
+
+def deflated(data: bytes) -> bytes:
+    engine = zlib.compressobj(6, zlib.DEFLATED, -15)
+    return engine.compress(data) + engine.flush()
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda data: zip_bytes({"a.csv": data}),
+        lambda data: zip_bytes({"a.csv": data}, zipfile.ZIP_STORED),
+        gzip.compress,
+        lambda data: gzip.compress(data, 0),
+        lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:]) + gzip.compress(b""),
+        lambda data: gzip.compress(zip_bytes({"a.csv": data[:-108]}, zipfile.ZIP_STORED)),
+    ],
+    ids=["deflated", "stored", "gzip", "gzip-of-stored", "concatenated-gzip", "zip-in-gzip"],
+)
+def test_reads_a_member_of_any_size(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(containers, "CHUNK", STEP)
+    path = tmp_path / "result.bin"
+    for size in SIZES:
+        path.write_bytes(pack(LONG[:size]))
+        (found,) = members_of(path).values()
+        assert LONG.startswith(found)
+        assert len(found) in (size, size - 108), size  # 108: what a ZIP adds
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 20, 100])
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda data, cut: one(data=data, packed=deflated(data)[:-cut]),
+        lambda data, cut: gzip.compress(data)[:-cut],
+    ],
+    ids=["deflated", "gzip"],
+)
+def test_refuses_a_cut_stream_of_any_size(tmp_path, monkeypatch, pack, cut):
+    monkeypatch.setattr(containers, "CHUNK", STEP)
+    path = tmp_path / "result.bin"
+    for size in SIZES:
+        path.write_bytes(pack(LONG[:size], cut))
+        with pytest.raises(ArchiveError, match="truncated"):
+            members_of(path)
+
+
+@given(
+    parts=st.lists(st.integers(0, 300), min_size=1, max_size=5),
+    step=st.integers(1, 70),
+    level=st.sampled_from([0, 1, 9]),
+)
+def test_reads_gzip_in_parts_of_any_size(tmp_path_factory, parts, step, level):
+    path = tmp_path_factory.getbasetemp() / "parts.gz"
+    texts = [LONG[:size] for size in parts]
+    path.write_bytes(b"".join(gzip.compress(text, level) for text in texts))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(containers, "CHUNK", step)
+        assert members_of(path) == {"parts.gz": b"".join(texts)}
+
+
+def test_a_chunk_and_one_byte_more_is_whole(tmp_path):
+    data = LONG[: (1 << 20) + 1]
+    assert members_of(write_zip(tmp_path / "a.zip", {"all.csv": data})) == {"all.csv": data}
 
 
 def test_a_small_piece_never_becomes_a_large_chunk(tmp_path):
