@@ -25,6 +25,8 @@ from ekyc_tasks.models import ArchiveLimits
 
 CHUNK = 1 << 20
 HEAD_BYTES = 1 << 16
+# Small, for the rest of it is copied at the end of each of the parts that a gzip file may consist of.
+_PACKED_CHUNK = 1 << 15
 
 _RAW_DEFLATE, _GZIP = -15, 31
 _ENCRYPTED = 0x1
@@ -148,12 +150,12 @@ def _plain(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
     return _pieces(file, 0, size)
 
 
-def _pieces(file: BinaryIO, start: int, size: int) -> Iterator[bytes]:
+def _pieces(file: BinaryIO, start: int, size: int, step: int = CHUNK) -> Iterator[bytes]:
     """``size`` bytes from ``start``, or fewer if the file ends. Seeks each time: readers may take turns."""
     end = start + size
     while start < end:
         file.seek(start)
-        piece = file.read(min(CHUNK, end - start))
+        piece = file.read(min(step, end - start))
         if not piece:
             return
         start += len(piece)
@@ -168,11 +170,13 @@ def _unpacked(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]
             rest, is_full = piece, False
             while rest or is_full:  # a full step may leave more in the engine, though all input is taken
                 if engine.eof:
-                    if wbits != _GZIP or not rest.strip(b"\0"):
-                        break  # padding
+                    rest = rest.lstrip(b"\0") if wbits == _GZIP else b""  # padding
+                    if not rest:
+                        break
                     engine = isal_zlib.decompressobj(wbits)  # gzip files may be concatenated
                 chunk = engine.decompress(rest, CHUNK)
-                yield chunk
+                if chunk:
+                    yield chunk
                 rest = engine.unused_data if engine.eof else engine.unconsumed_tail
                 is_full = len(chunk) == CHUNK and not engine.eof
     except isal_zlib.IsalError:  # type: ignore[misc]  # its stub gives an instance
@@ -189,7 +193,7 @@ def _gunzipped(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[byt
         (limits.max_ratio * packed_bytes, "RATIO"),
     )
     unpacked_bytes = 0
-    for chunk in _unpacked(_pieces(file, 0, packed_bytes), _GZIP, name):
+    for chunk in _unpacked(_pieces(file, 0, packed_bytes, _PACKED_CHUNK), _GZIP, name):
         unpacked_bytes += len(chunk)
         if unpacked_bytes > allowed:
             raise ArchiveError(_beyond(name, "unpacks to more than", allowed, setting))
