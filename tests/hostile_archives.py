@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 
 from archive_files import DOCUMENTED, HEADER, sheet_xml, workbook_bytes, zip_bytes
@@ -71,6 +72,24 @@ def crowd(members: int, *, claimed: int | None = None) -> bytes:
     return archive(*entries, count=claimed if claimed is not None else min(members, 0xFFFF))
 
 
+def wordy_crowd(members: int, *, name: int = 6, extra: int = 0, comment: int = 0) -> Maker:
+    """The same with entries of so many bytes in the directory, which is too large to be kept in memory."""
+    lengths = struct.pack("<HHH", name, extra, comment)
+    central = entry(b"", b"")[1]
+    directory = central[:28] + lengths + central[34:] + b"x" * name + bytes(extra) + b"x" * comment
+    body = entry(b"000000", b"")[0]
+    size, many = len(directory) * members, min(members, 0xFFFF)
+    end = struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, many, many, size, len(body), 0)
+
+    def make(path: Path) -> None:
+        with path.open("wb") as file:
+            file.write(body)
+            file.writelines(repeat(directory, members))
+            file.write(end)
+
+    return make
+
+
 def overlapping(members: int) -> bytes:
     """One kernel of data that every entry points at."""
     local, _ = entry(b"0.csv", TEXT)
@@ -130,6 +149,10 @@ HOSTILE: dict[str, bytes | Maker] = {
     "nested": zip_bytes({"inner.zip": zip_bytes({"all.csv": DOCUMENTED})}),
     "100,000-members": crowd(100_000),
     "100,000-members-that-claim-to-be-one": crowd(100_000, claimed=1),
+    "100,000-members-with-long-names": wordy_crowd(100_000, name=1_050),
+    "100,000-members-with-comments": wordy_crowd(100_000, comment=1_100),
+    "100,000-members-with-extra-fields": wordy_crowd(100_000, extra=1_100),
+    "directory-of-300-mib": wordy_crowd(9_000, comment=35_000),
     "overlap-whole": overlapping(5_000),
     "overlap-part": archive(
         entry(b"a.csv", TEXT, method=0),

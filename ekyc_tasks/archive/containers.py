@@ -32,7 +32,7 @@ _RAW_DEFLATE, _GZIP = -15, 31
 _ENCRYPTED = 0x1
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _ENTRY, _ENTRY_HEADER = b"PK\x01\x02", struct.Struct("<28xHHH12x")  # lengths of name, extra field, comment
-_LONGEST_ENTRY = 1 << 10
+_MAX_DIRECTORY_BYTES = 32 << 20  # `zipfile` reads it whole
 _ZIP64_END, _ZIP64_END_BYTES = b"PK\x06\x06", 76
 _LEADS_OUT = re.compile(r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)")
 _ASK_AGAIN = "ask the provider for it again"
@@ -222,14 +222,27 @@ def _refuse_many(file: BinaryIO, name: str, limits: ArchiveLimits) -> None:
     if end is None:
         raise zipfile.BadZipFile
     is_zip64, directory_bytes, location = end[0] == _ZIP64_END, end[5], end[9]
-    file.seek(max(0, location - directory_bytes - (_ZIP64_END_BYTES if is_zip64 else 0)))
-    directory = file.read(min(directory_bytes, _LONGEST_ENTRY * limits.max_members))
-    entries = at = 0
-    while directory.startswith(_ENTRY, at) and entries <= limits.max_members:
-        at += _ENTRY_HEADER.size + sum(_ENTRY_HEADER.unpack_from(directory, at))
-        entries += 1
-    if entries > limits.max_members:
+    start = max(0, location - directory_bytes - (_ZIP64_END_BYTES if is_zip64 else 0))
+    if _has_more_entries(file, start, start + directory_bytes, limits.max_members):
         raise ArchiveError(_beyond(name, "has more members than", limits.max_members, "MEMBERS"))
+    if directory_bytes > _MAX_DIRECTORY_BYTES:
+        raise ArchiveError(
+            f"{name} has a directory of more than {_MAX_DIRECTORY_BYTES:,} bytes, as no honest archive has; "
+            f"{_ASK_AGAIN}"
+        )
+
+
+def _has_more_entries(file: BinaryIO, at: int, end: int, limit: int) -> bool:
+    """Whether a directory has more than ``limit`` entries, however long they are."""
+    entries = 0
+    while at < end and entries <= limit:
+        file.seek(at)
+        header = file.read(_ENTRY_HEADER.size)
+        if len(header) < _ENTRY_HEADER.size or not header.startswith(_ENTRY):
+            break
+        at += _ENTRY_HEADER.size + sum(_ENTRY_HEADER.unpack(header))
+        entries += 1
+    return entries > limit
 
 
 def _refuse_hostile(entries: list[zipfile.ZipInfo], name: str, limits: ArchiveLimits) -> None:

@@ -11,7 +11,7 @@ import zlib
 
 import pytest
 from archive_files import DOCUMENTED, Nameless, workbook_bytes, write_zip, zip_bytes
-from hostile_archives import one
+from hostile_archives import one, wordy_crowd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -285,6 +285,23 @@ def test_refuses_single_files_beyond_a_limit(tmp_path, data, limits):
     path.write_bytes(data)
     with pytest.raises(ArchiveError, match="limit"):
         members_of(path, limits)
+
+
+@pytest.mark.parametrize("room", [{"name": 1_050}, {"extra": 1_100}, {"comment": 1_100}, {"comment": 60_000}])
+def test_counts_members_however_long_their_entries_are(tmp_path, room):
+    path = tmp_path / "a.zip"
+    wordy_crowd(101, **room)(path)
+    with pytest.raises(ArchiveError, match="more members than the limit of 100"):
+        members_of(path, ArchiveLimits(max_members=100))
+    wordy_crowd(1, **room)(path)
+    assert len(members_of(path, ArchiveLimits(max_members=1))) == 1
+
+
+def test_refuses_a_directory_too_large_to_be_read_at_once(tmp_path):
+    path = tmp_path / "a.zip"
+    wordy_crowd(600, comment=60_000)(path)
+    with pytest.raises(ArchiveError, match="a directory of more than 33,554,432 bytes"):
+        members_of(path)
 
 
 def test_refuses_members_that_overlap(tmp_path):
