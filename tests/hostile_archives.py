@@ -97,6 +97,13 @@ def overlapping(members: int) -> bytes:
     return archive((local, b""), *((b"", central) for central in entries), count=members)
 
 
+def sharing() -> bytes:
+    """The first member's own header is so long that its data are the second's; the directory shows a gap."""
+    local, central = entry(b"a.csv", TEXT)
+    longer = local[:28] + struct.pack("<H", len(local)) + local[30:]
+    return archive((longer, central), entry(b"b.csv", TEXT, offset=len(longer)))
+
+
 def zipped_bombs(depth: int) -> bytes:
     data = one(data=b"", packed=bomb(64 << 20), claimed=64 << 20)
     for _ in range(depth):
@@ -158,6 +165,7 @@ HOSTILE: dict[str, bytes | Maker] = {
         entry(b"a.csv", TEXT, method=0),
         entry(b"b.csv", TEXT, method=0, offset=50),
     ),
+    "overlap-by-a-long-header": sharing(),
     "claims-less": one(claimed=10),
     "claims-more": one(claimed=10 * len(TEXT)),
     "climbs": one(b"../../all.csv"),

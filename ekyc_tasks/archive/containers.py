@@ -212,6 +212,7 @@ def zip_members(file: BinaryIO, name: str, limits: ArchiveLimits) -> tuple[Membe
         ) from None
     files = [entry for entry in entries if not entry.filename.endswith("/")]  # is_dir() wants a name
     _refuse_hostile(files, name, limits)
+    _refuse_overlapping(file, files, name)
     labels = (f"member {position} of {name}" for position in range(1, len(files) + 1))
     return tuple(_zip_member(file, entry, label) for entry, label in zip(files, labels, strict=True))
 
@@ -251,9 +252,14 @@ def _refuse_hostile(entries: list[zipfile.ZipInfo], name: str, limits: ArchiveLi
         raise ArchiveError(_beyond(name, "unpacks to more than", limits.max_total_bytes, "TOTAL_BYTES"))
     for position, entry in enumerate(entries, start=1):
         _refuse_hostile_member(entry, f"member {position} of {name}", limits)
-    in_order = sorted(entries, key=lambda entry: entry.header_offset)
-    for entry, following in pairwise(in_order):
-        if entry.header_offset + _LOCAL_HEADER.size + entry.compress_size > following.header_offset:
+
+
+def _refuse_overlapping(file: BinaryIO, entries: list[zipfile.ZipInfo], name: str) -> None:
+    """By the lengths in the local headers, by which members are read; the directory may give others."""
+    in_order = sorted(enumerate(entries, start=1), key=lambda numbered: numbered[1].header_offset)
+    for (position, entry), (_, following) in pairwise(in_order):
+        start = _data_start(file, entry, f"member {position} of {name}")
+        if start + entry.compress_size > following.header_offset:
             raise ArchiveError(f"{name} has members that overlap, as no honest archive does; {_ASK_AGAIN}")
 
 
@@ -289,14 +295,19 @@ def _zip_member(file: BinaryIO, entry: zipfile.ZipInfo, label: str) -> Member:
 
 
 def _zip_bytes(file: BinaryIO, entry: zipfile.ZipInfo, name: str) -> Iterator[bytes]:
+    pieces = _pieces(file, _data_start(file, entry, name), entry.compress_size)
+    return pieces if entry.compress_type == zipfile.ZIP_STORED else _unpacked(pieces, _RAW_DEFLATE, name)
+
+
+def _data_start(file: BinaryIO, entry: zipfile.ZipInfo, name: str) -> int:
+    """Behind the member's own header, whose name and extra field may be longer than the directory's."""
     file.seek(max(0, entry.header_offset))  # a damaged directory makes it negative
     header = file.read(_LOCAL_HEADER.size)
     if entry.header_offset < 0 or len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
         raise ArchiveError(f"{name} is damaged: it does not start where the directory says; {_ASK_AGAIN}")
     _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
-    start = entry.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
-    pieces = _pieces(file, start, entry.compress_size)
-    return pieces if entry.compress_type == zipfile.ZIP_STORED else _unpacked(pieces, _RAW_DEFLATE, name)
+    start: int = entry.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
+    return start
 
 
 def _checked(chunks: Iterator[bytes], entry: zipfile.ZipInfo, name: str) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ import zlib
 
 import pytest
 from archive_files import DOCUMENTED, Nameless, workbook_bytes, write_zip, zip_bytes
-from hostile_archives import one, wordy_crowd
+from hostile_archives import one, sharing, wordy_crowd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -309,5 +309,12 @@ def test_refuses_members_that_overlap(tmp_path):
     at = data.rfind(b"PK\x01\x02") + 42  # where the second entry starts, by the directory
     path = tmp_path / "a.zip"
     path.write_bytes(data[:at] + struct.pack("<L", 10) + data[at + 4 :])
+    with pytest.raises(ArchiveError, match="overlap"):
+        members_of(path)
+
+
+def test_refuses_members_that_overlap_by_their_own_headers(tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(sharing())
     with pytest.raises(ArchiveError, match="overlap"):
         members_of(path)
