@@ -142,6 +142,12 @@ LAUGHS = (
     + "]>"
 )
 
+
+def bomb_of(method: int) -> Maker:
+    """Packed by a method that nobody unpacks in steps."""
+    return lambda path: path.write_bytes(zip_bytes({"all.csv": bytes(300 << 20)}, method))
+
+
 HOSTILE: dict[str, bytes | Maker] = {
     "bomb": one(data=b"", packed=bomb(), claimed=GIB),
     "bomb-that-lies": one(data=b"", packed=bomb(), claimed=len(TEXT)),
@@ -155,6 +161,7 @@ HOSTILE: dict[str, bytes | Maker] = {
     "claims-16-eib": one(claimed=0xFFFF_FFFE),
     "nested": zip_bytes({"inner.zip": zip_bytes({"all.csv": DOCUMENTED})}),
     "100,000-members": crowd(100_000),
+    "300,000-members": crowd(300_000),
     "100,000-members-that-claim-to-be-one": crowd(100_000, claimed=1),
     "100,000-members-with-long-names": wordy_crowd(100_000, name=1_050),
     "100,000-members-with-comments": wordy_crowd(100_000, comment=1_100),
@@ -178,8 +185,11 @@ HOSTILE: dict[str, bytes | Maker] = {
     "encrypted": one(flags=1),
     "strongly-encrypted": one(method=99, flags=1),
     "packed-otherwise": zip_bytes({"all.csv": DOCUMENTED}, zipfile.ZIP_LZMA),
+    "bzip2-bomb": bomb_of(zipfile.ZIP_BZIP2),
+    "lzma-bomb": bomb_of(zipfile.ZIP_LZMA),
+    "of-a-later-version": zip_bytes({"all.csv": DOCUMENTED}).replace(b"\x14\0\0\0", b"\xff\0\0\0"),
     "wrong-checksum": one(crc=1),
-    "cut-off": zip_bytes({"all.csv": DOCUMENTED * 1_000})[:2_000],
+    "cut-off": zip_bytes({"all.csv": DOCUMENTED})[:200],
     "cut-off-in-its-directory": zip_bytes({"all.csv": DOCUMENTED})[:-10],
     "directory-elsewhere": zip_bytes({"all.csv": DOCUMENTED})[:-6] + b"\xff\xff\xff\x7f\0\0",
     "points-behind-the-end": archive(entry(b"all.csv", TEXT, offset=10_000)),

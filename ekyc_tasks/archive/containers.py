@@ -1,7 +1,8 @@
 """What a received file is, told by its bytes, and the checked bytes of what it holds.
 
 Documented is a ZIP; older pages of the provider show a bare ``.xlsx``. Bare CSV and gzip are read as well.
-Every size, checksum and limit is enforced while bytes flow; any breach is an `ArchiveError`.
+Every size, checksum and limit is enforced while bytes flow; any breach is an `ArchiveError`, one that
+another download may mend an `ArchiveDamaged`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import stat
 import struct
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from typing import BinaryIO, cast
 
 from isal import isal_zlib
 
-from ekyc_tasks.errors import ArchiveError
+from ekyc_tasks.errors import ArchiveDamaged, ArchiveError
 from ekyc_tasks.models import ArchiveLimits
 
 CHUNK = 1 << 20
@@ -36,8 +38,9 @@ _MAX_DIRECTORY_BYTES = 32 << 20  # `zipfile` reads it whole
 _ZIP64_END, _ZIP64_END_BYTES = b"PK\x06\x06", 76
 _LEADS_OUT = re.compile(r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)")
 _ASK_AGAIN = "ask the provider for it again"
+_EXPORT_AGAIN = "export the result as CSV or XLSX again"
 # A damaged directory makes zipfile raise nearly anything.
-_ZIP_TROUBLE = (zipfile.BadZipFile, struct.error, UnicodeError, ValueError, EOFError, NotImplementedError)
+_ZIP_TROUBLE = (zipfile.BadZipFile, struct.error, UnicodeError, ValueError, EOFError)
 
 _FOREIGN = (
     (b"\xd0\xcf\x11\xe0", "an old Excel file, or one with a password"),
@@ -115,6 +118,22 @@ def open_members(path: Path, limits: ArchiveLimits) -> Iterator[tuple[Member, ..
         yield _members(file, name, head, limits)
 
 
+def is_damaged(path: Path, limits: ArchiveLimits) -> bool:
+    """Whether a ZIP lacks its end or fails its own checksums.
+
+    What is refused for anything else, and read no further for that, is not: it is so wherever it comes from.
+    """
+    try:
+        with path.open("rb") as file:
+            for member in zip_members(file, shown(path.name), limits):
+                deque(member.chunks(), maxlen=0)
+    except ArchiveDamaged:
+        return True
+    except ArchiveError:
+        return False
+    return False
+
+
 @contextmanager
 def _without_transfer_coding(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[BinaryIO]:
     """A storage host may pack a ZIP once more on its way, with gzip, asked or not; it is kept as received."""
@@ -180,9 +199,9 @@ def _unpacked(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]
                 rest = engine.unused_data if engine.eof else engine.unconsumed_tail
                 is_full = len(chunk) == CHUNK and not engine.eof
     except isal_zlib.IsalError:  # type: ignore[misc]  # its stub gives an instance
-        raise ArchiveError(f"{name} is damaged: it cannot be unpacked; {_ASK_AGAIN}") from None
+        raise ArchiveDamaged(f"{name} is damaged: it cannot be unpacked; {_ASK_AGAIN}") from None
     if not engine.eof:
-        raise ArchiveError(f"{name} is truncated: it ends before its data does; {_ASK_AGAIN}")
+        raise ArchiveDamaged(f"{name} is truncated: it ends before its data does; {_ASK_AGAIN}")
 
 
 def _gunzipped(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
@@ -206,8 +225,10 @@ def zip_members(file: BinaryIO, name: str, limits: ArchiveLimits) -> tuple[Membe
         _refuse_many(file, name, limits)
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
+    except NotImplementedError:
+        raise ArchiveError(f"{name} needs a later version of ZIP than is read; {_EXPORT_AGAIN}") from None
     except _ZIP_TROUBLE:
-        raise ArchiveError(
+        raise ArchiveDamaged(
             f"{name} is truncated or damaged: its directory cannot be read; {_ASK_AGAIN}"
         ) from None
     files = [entry for entry in entries if not entry.filename.endswith("/")]  # is_dir() wants a name
@@ -223,7 +244,9 @@ def _refuse_many(file: BinaryIO, name: str, limits: ArchiveLimits) -> None:
     if end is None:
         raise zipfile.BadZipFile
     is_zip64, directory_bytes, location = end[0] == _ZIP64_END, end[5], end[9]
-    start = max(0, location - directory_bytes - (_ZIP64_END_BYTES if is_zip64 else 0))
+    start = location - directory_bytes - (_ZIP64_END_BYTES if is_zip64 else 0)
+    if start < 0:
+        raise zipfile.BadZipFile
     if _has_more_entries(file, start, start + directory_bytes, limits.max_members):
         raise ArchiveError(_beyond(name, "has more members than", limits.max_members, "MEMBERS"))
     if directory_bytes > _MAX_DIRECTORY_BYTES:
@@ -304,7 +327,7 @@ def _data_start(file: BinaryIO, entry: zipfile.ZipInfo, name: str) -> int:
     file.seek(max(0, entry.header_offset))  # a damaged directory makes it negative
     header = file.read(_LOCAL_HEADER.size)
     if entry.header_offset < 0 or len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
-        raise ArchiveError(f"{name} is damaged: it does not start where the directory says; {_ASK_AGAIN}")
+        raise ArchiveDamaged(f"{name} is damaged: it does not start where the directory says; {_ASK_AGAIN}")
     _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
     start: int = entry.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
     return start
@@ -315,13 +338,13 @@ def _checked(chunks: Iterator[bytes], entry: zipfile.ZipInfo, name: str) -> Iter
     for chunk in chunks:
         size += len(chunk)
         if size > entry.file_size:
-            raise ArchiveError(f"{name} is damaged: it unpacks to more bytes than it claims; {_ASK_AGAIN}")
+            raise ArchiveDamaged(f"{name} is damaged: it unpacks to more bytes than it claims; {_ASK_AGAIN}")
         crc = isal_zlib.crc32(chunk, crc)
         yield chunk
     if size < entry.file_size:
-        raise ArchiveError(f"{name} is truncated: it ends before its data does; {_ASK_AGAIN}")
+        raise ArchiveDamaged(f"{name} is truncated: it ends before its data does; {_ASK_AGAIN}")
     if crc != entry.CRC:
-        raise ArchiveError(f"{name} is damaged: its checksum is wrong; {_ASK_AGAIN}")
+        raise ArchiveDamaged(f"{name} is damaged: its checksum is wrong; {_ASK_AGAIN}")
 
 
 def shown(name: str) -> str:
