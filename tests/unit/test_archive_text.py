@@ -10,7 +10,8 @@ from archive_files import DOCUMENTED, HEADER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ekyc_tasks.archive import Member, text
+from ekyc_tasks.archive import Member, encodings, text
+from ekyc_tasks.archive.forms import sniff
 from ekyc_tasks.errors import ArchiveError
 
 ROWS = [line.split(",") for line in DOCUMENTED.splitlines()[1:]]
@@ -141,6 +142,57 @@ def test_legacy_text_is_read_without_spoiling_other_lines():
         ("3", "café"),
     ]
     assert sum(block.healed_lines for block in blocks) == 2
+
+
+A, B = "+41798284651", "+41798284652"
+
+
+@pytest.mark.parametrize(
+    ("data", "delimiter", "head"),
+    [
+        (f'{A},yes,"a;b;c;d"\n{B},no,x\n', ",", (A, "yes", "a;b;c;d")),
+        (f"{A};yes;https://e.com/a,b,c,d\n{B};no;\n", ";", (A, "yes", "https://e.com/a,b,c,d")),
+        (f"{A},yes,https://e.com/a|b|c|d|e\n{B},no,\n", ",", (A, "yes", "https://e.com/a|b|c|d|e")),
+        (f"{A}\tyes\ta;b;c\n\n{B}\tno\n{B}\tno\t\n", "\t", (A, "yes", "a;b;c")),
+        (f"{A},a;b\n{B},c;d\n", ",", (A, "a;b")),  # either: the first of the two
+        (f"{A},yes,a;b\n{B},no,c;d\n", ",", (A, "yes", "a;b")),  # either: more cells
+        (f"{A}\n{B}\n", ",", (A,)),
+        (f"{A}\n{B},{B}\n{B},{B}\n", ",", (A,)),
+        (f'{HEADER}\n{A},yes,"x\n' + f"{B},no;,;\n" * 30, ",", tuple(HEADER.split(","))),
+    ],
+)
+def test_the_delimiter_is_the_one_that_most_rows_agree_on(data, delimiter, head):
+    form = sniff(data.encode())
+    assert (form.delimiter, form.head) == (delimiter, head)
+
+
+LEGACY_HEADERS = [
+    ("Nümmer,télégramme,Straße\n", "cp1252"),
+    ("Номер,телеграм,возраст\n", "cp1251"),
+    ("号码,电报,年龄\n", "gb18030"),
+    ("電話番号,テレグラム,年齢\n", "cp932"),
+]
+
+
+@pytest.mark.parametrize(("header", "encoding"), LEGACY_HEADERS)
+def test_a_legacy_header_is_read(header, encoding):
+    body = "".join(f"+4179{n:07},yes,{header.strip().split(',')[2]}\n" for n in range(3_000))
+    assert table_of((header + body).encode(encoding)).head == tuple(header.strip().split(","))
+
+
+@pytest.mark.parametrize("value", ["Zoë", "名前"])
+def test_nothing_is_detected_for_a_header_that_is_read_anyway(monkeypatch, value):
+    monkeypatch.setattr(encodings, "_detected", pytest.fail)
+    body = f"+41798284651,yes,{value}\n" * 3_000
+    for data in (body.encode("gb18030" if value == "名前" else "cp1252"), body.encode()[:-4]):
+        assert table_of(b"a,b,c\n" + data).head == ("a", "b", "c")
+
+
+def test_little_is_looked_at_to_detect_an_encoding(monkeypatch):
+    seen = []
+    monkeypatch.setattr(encodings, "_detected", lambda lines: seen.append(lines) or "cp1252")
+    assert table_of("Zoë,b\n".encode("cp1252") * 8_000).head == ("Zoë", "b")
+    assert [len(lines) <= 2_048 for lines in seen] == [True]
 
 
 def test_a_line_without_end_is_refused(monkeypatch):
