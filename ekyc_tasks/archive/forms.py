@@ -12,6 +12,8 @@ from ekyc_tasks.archive.encodings import Healer, as_utf8, declared
 
 _DELIMITERS = (",", ";", "\t", "|")
 _ROWS_TRIED = 20
+_CONTROLS = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1b"})
+_CONTROLS_IN_TEXT = 1 / 50  # of its bytes at most; of random ones, a tenth
 _ENOUGH_TO_DETECT = 1 << 11  # a few rows; an archive may have thousands of members
 
 
@@ -35,15 +37,23 @@ def sniff(head: bytes) -> TextForm | None:
     """The form of a text by its first bytes, or None if these are no text."""
     encoding, bom_bytes = declared(head)
     data = b"".join(as_utf8(iter([head]), encoding, bom_bytes))
+    if not _is_text(data):
+        return None
     text = _decoded(data)
     ends_with_cr = "\r" in text and "\n" not in text
     lines = text.split("\r" if ends_with_cr else "\n")
     blank_lines = next((n for n, line in enumerate(lines) if line.strip()), len(lines))
     rest = "\n".join(lines[blank_lines:])
-    if "\0" in text or not rest:
+    if not rest:
         return None
     cells, row_lines, delimiter = _first_row(rest)
     return TextForm(encoding, bom_bytes, ends_with_cr, delimiter, cells, blank_lines + row_lines)
+
+
+def _is_text(data: bytes) -> bool:
+    """A few NULs spoil their own rows only; among many control characters they are no accident."""
+    controls = len(data) - len(data.translate(None, _CONTROLS))
+    return b"\0" not in data or controls <= max(1, _CONTROLS_IN_TEXT * len(data))
 
 
 def _decoded(data: bytes) -> str:

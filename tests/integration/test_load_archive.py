@@ -133,6 +133,11 @@ def test_legacy_text_is_reported(load):
     )
 
 
+def test_a_nul_spoils_its_own_row_only(load):
+    report = load({"all.csv": DOCUMENTED.replace("41798284652", "4179828\x004652")})
+    assert report.counts == counts(accepted=2, unreadable=1, missing=1)
+
+
 def test_lists_alone_give_verdicts_and_say_so(load):
     report = load(
         {"activated.txt": LIST, "unregistered.txt": "41798284654\n"}, numbers=[*NUMBERS, "+41798284654"]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import random
+import struct
+import zlib
 from io import StringIO
 
 import pytest
@@ -202,9 +205,29 @@ def test_a_line_without_end_is_refused(monkeypatch):
         read(b"a,b\n" + b"x" * (1 << 15), chunk_bytes=1 << 10)
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", b"\x00\x01\x02\x03", bytes(range(256))])
+NOISE = random.Random(1).randbytes  # noqa: S311 - repeatable, not secret
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"\n\n", b"\x00\x01\x02\x03", bytes(range(256)), bytes(1 << 16), NOISE(1_000), NOISE(1 << 16),
+        zlib.compress(NOISE(5_000)), b"a,b\n1,2\n" + bytes(500), struct.pack("<500L", *range(500)),
+    ],
+)  # fmt: skip
 def test_what_is_no_text_is_no_table(data):
     assert table_of(data) is None
+
+
+@pytest.mark.parametrize("line", [1, 2, 500, 999])
+@pytest.mark.parametrize("control", ["\0", "\x01", "\x7f", "\0\0\0"])
+def test_a_control_character_spoils_its_own_row_only(line, control):
+    lines = [f"{n},x{n},z" for n in range(1_000)]
+    lines[line] = f"{line}{control},x,z"
+    rows, starts, ragged = read(("a,b,c\n" + "\n".join(lines) + "\n").encode())
+    assert len(rows) + len(ragged) == len(starts) + len(ragged) == 1_000
+    others = [row for row, start in zip(rows, starts, strict=True) if start != line + 2]
+    assert others == [lines[at].split(",") for at in range(1_000) if at != line]
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\x85\u2028\u2029"), max_size=6)
