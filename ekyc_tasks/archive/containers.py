@@ -152,11 +152,12 @@ def _without_transfer_coding(file: BinaryIO, name: str, limits: ArchiveLimits) -
 
 def _members(file: BinaryIO, name: str, head: bytes, limits: ArchiveLimits) -> tuple[Member, ...]:
     if not head:
-        raise ArchiveError(f"{name} is empty")
+        raise ArchiveError(f"{name} is empty; {_ASK_AGAIN}")
     if is_zip(head) and not is_workbook(head):
         return zip_members(file, name, limits)
     if kind := foreign(head):
-        raise ArchiveError(f"{name} is {kind}, not a result archive")
+        remedy = _ASK_AGAIN if head.startswith((b"<", b"{")) else _EXPORT_AGAIN
+        raise ArchiveError(f"{name} is {kind}, not a result archive; {remedy}")
     if is_gzip(head):
         return (Member(name, name, lambda: _gunzipped(file, name, limits)),)
     return (Member(name, name, lambda: _plain(file, name, limits)),)
@@ -301,7 +302,9 @@ def _refuse_hostile_member(entry: zipfile.ZipInfo, name: str, limits: ArchiveLim
             "if you trust it, raise EKYC_ARCHIVE_MAX_RATIO"
         )
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ArchiveError(f"{name} is packed by method {entry.compress_type}; only deflate is read")
+        raise ArchiveError(
+            f"{name} is packed by method {entry.compress_type}, and only deflate is read; {_EXPORT_AGAIN}"
+        )
 
 
 def _beyond(name: str, does: str, limit: int, setting: str) -> str:

@@ -58,7 +58,7 @@ def choose(members: Sequence[Member], worth: Worth, limits: ArchiveLimits) -> Ch
         tables += _usable(sheets, worth, left_aside)
         sorting.workbooks.clear()
     if not tables:
-        raise ArchiveError(_nothing(left_aside))
+        raise ArchiveError(_nothing(left_aside, members))
     chosen, others = _best(tables, worth)
     why = f"the rows of {chosen[0].name} again"
     names = [*(table.name for table in others), *(book.name for book in sorting.workbooks)]
@@ -66,11 +66,15 @@ def choose(members: Sequence[Member], worth: Worth, limits: ArchiveLimits) -> Ch
     return Choice(tuple(chosen), tuple(left_aside))
 
 
-def _nothing(left_aside: list[tuple[str, str]]) -> str:
-    """Without the members' names, which may be anybody's data."""
+def _nothing(left_aside: list[tuple[str, str]], members: Sequence[Member]) -> str:
+    """By the members' positions, for their names may be anybody's data."""
+    labels = {member.name: member.label for member in members}
+    first = {why: labels.get(name, "a sheet") for name, why in reversed(left_aside)}
     reasons = Counter(why for _, why in left_aside).most_common(5)
-    listed = "; ".join(f"{why} ({count} of its members)" for why, count in reasons)
-    return f"it holds no table of results: {listed or 'it is empty'}"
+    listed = "; ".join(
+        f"{first[why]}{f' and {count - 1} more' if count > 1 else ''}: {why}" for why, count in reasons
+    )
+    return f"it holds no table of results ({listed or 'it is empty'}); ask the provider for it again"
 
 
 def _place(member: Member, sorting: _Sorting) -> str | None:

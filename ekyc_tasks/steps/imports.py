@@ -84,4 +84,7 @@ def _numbers(given: Given, limits: ArchiveLimits) -> Keys:
     try:
         return numbers_in(given.archive, task_type=given.task_type, limits=limits)
     except LoadFailed as error:
-        raise type(error)(f"{given.archive.name} was not imported: {error}.") from None
+        name, why = given.archive.name, str(error)
+        if why.startswith(f"{name} "):
+            why = f"it{why.removeprefix(name)}"
+        raise type(error)(f"{name} was not imported: {why}.") from None

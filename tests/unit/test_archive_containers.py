@@ -216,6 +216,7 @@ def with_claim(data: bytes, old: int, new: int) -> bytes:
     return data.replace(struct.pack("<L", old), struct.pack("<L", new))
 
 
+REMEDIES = ("; ask the provider for it again", "; export the result as CSV or XLSX again")
 ONE = zip_bytes({"all.csv": DOCUMENTED})
 PLAIN = zip_bytes({"all.csv": DOCUMENTED}, zipfile.ZIP_STORED)
 
@@ -237,13 +238,18 @@ PLAIN = zip_bytes({"all.csv": DOCUMENTED}, zipfile.ZIP_STORED)
         (b"\xd0\xcf\x11\xe0" + b"\0" * 600, "old Excel"),
         (b"Rar!\x1a\x07", "RAR"),
         (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "error message of the storage"),
+        (b'{"error": "internal"}', "JSON"),
+        (b"%PDF-1.7", "a PDF"),
+        (one(method=99), "method 99"),
+        (zip_bytes({"all.csv": DOCUMENTED}).replace(b"\x14\0\0\0", b"\xff\0\0\0"), "later version"),
     ],
 )
 def test_refuses_what_is_no_whole_archive(tmp_path, data, words):
     path = tmp_path / "result.zip"
     path.write_bytes(data)
-    with pytest.raises(ArchiveError, match=words):
+    with pytest.raises(ArchiveError, match=words) as caught:
         members_of(path)
+    assert str(caught.value).endswith(REMEDIES)
 
 
 def test_refuses_any_truncation_of_a_zip(tmp_path):
