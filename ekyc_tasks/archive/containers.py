@@ -165,9 +165,14 @@ def _members(file: BinaryIO, name: str, head: bytes, limits: ArchiveLimits) -> t
 
 def _plain(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
     size = file.seek(0, 2)
-    if size > limits.max_member_bytes:
-        raise ArchiveError(_beyond(name, "is larger than", limits.max_member_bytes, "MEMBER_BYTES"))
+    allowed, setting = min(_sizes(limits))
+    if size > allowed:
+        raise ArchiveError(_beyond(name, "is larger than", allowed, setting))
     return _pieces(file, 0, size)
+
+
+def _sizes(limits: ArchiveLimits) -> tuple[tuple[int, str], ...]:
+    return (limits.max_member_bytes, "MEMBER_BYTES"), (limits.max_total_bytes, "TOTAL_BYTES")
 
 
 def _pieces(file: BinaryIO, start: int, size: int, step: int = CHUNK) -> Iterator[bytes]:
@@ -207,11 +212,7 @@ def _unpacked(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]
 
 def _gunzipped(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
     packed_bytes = file.seek(0, 2)
-    allowed, setting = min(
-        (limits.max_member_bytes, "MEMBER_BYTES"),
-        (limits.max_total_bytes, "TOTAL_BYTES"),
-        (limits.max_ratio * packed_bytes, "RATIO"),
-    )
+    allowed, setting = min(*_sizes(limits), (limits.max_ratio * packed_bytes, "RATIO"))
     unpacked_bytes = 0
     for chunk in _unpacked(_pieces(file, 0, packed_bytes, _PACKED_CHUNK), _GZIP, name):
         unpacked_bytes += len(chunk)

@@ -283,8 +283,10 @@ def test_refuses_what_is_beyond_a_limit(tmp_path, limits, words):
         (gzip.compress(LONG), ArchiveLimits(max_member_bytes=100_000)),
         (gzip.compress(LONG), ArchiveLimits(max_ratio=3)),
         (LONG, ArchiveLimits(max_member_bytes=100_000)),
+        (LONG, ArchiveLimits(max_total_bytes=100_000)),
+        (workbook_bytes([["Number"]]), ArchiveLimits(max_total_bytes=100)),
     ],
-    ids=["gzip-size", "gzip-ratio", "bare-size"],
+    ids=["gzip-size", "gzip-ratio", "bare-size", "bare-total", "workbook-total"],
 )
 def test_refuses_single_files_beyond_a_limit(tmp_path, data, limits):
     path = tmp_path / "a"
