@@ -7,7 +7,8 @@ batch, and what to do now. None holds a phone number, an API key or a result lin
     │   └── ResultHostRefused               a result lies on a host that nobody allowed
     ├── PersonNeeded               exit 3   a batch waits for a person
     │   └── LoadFailed                      an archive that is kept, but cannot become rows
-    │       └── ArchiveError                it cannot be read: truncated, unsafe, not an archive
+    │       └── ArchiveError                it cannot be read: unsafe, not an archive
+    │           └── ArchiveDamaged          truncated, or not the bytes that its checksums are of
     ├── NoMoney                    exit 4   the balance or a budget does not allow it
     ├── InputError                 exit 5   a landed file cannot be read
     ├── ProviderTrouble            exit 6   no useful answer; asking again later is right and free
@@ -52,6 +53,10 @@ class LoadFailed(PersonNeeded):
 
 class ArchiveError(LoadFailed):
     """Bytes that are no result archive, or one that is not safe to read."""
+
+
+class ArchiveDamaged(ArchiveError):
+    """An archive that lacks its end or fails its own checksums; another download may be whole."""
 
 
 class NoMoney(EkycError):

@@ -9,6 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 
 from archive_files import DOCUMENTED, HEADER, sheet_xml, workbook_bytes, zip_bytes
@@ -72,11 +73,36 @@ def crowd(members: int, *, claimed: int | None = None) -> bytes:
     return archive(*entries, count=claimed if claimed is not None else min(members, 0xFFFF))
 
 
+def wordy_crowd(members: int, *, name: int = 6, extra: int = 0, comment: int = 0) -> Maker:
+    """The same with entries of so many bytes in the directory, which is too large to be kept in memory."""
+    lengths = struct.pack("<HHH", name, extra, comment)
+    central = entry(b"", b"")[1]
+    directory = central[:28] + lengths + central[34:] + b"x" * name + bytes(extra) + b"x" * comment
+    body = entry(b"000000", b"")[0]
+    size, many = len(directory) * members, min(members, 0xFFFF)
+    end = struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, many, many, size, len(body), 0)
+
+    def make(path: Path) -> None:
+        with path.open("wb") as file:
+            file.write(body)
+            file.writelines(repeat(directory, members))
+            file.write(end)
+
+    return make
+
+
 def overlapping(members: int) -> bytes:
     """One kernel of data that every entry points at."""
     local, _ = entry(b"0.csv", TEXT)
     entries = [entry(f"{at}.csv".encode(), TEXT)[1] for at in range(members)]
     return archive((local, b""), *((b"", central) for central in entries), count=members)
+
+
+def sharing() -> bytes:
+    """The first member's own header is so long that its data are the second's; the directory shows a gap."""
+    local, central = entry(b"a.csv", TEXT)
+    longer = local[:28] + struct.pack("<H", len(local)) + local[30:]
+    return archive((longer, central), entry(b"b.csv", TEXT, offset=len(longer)))
 
 
 def zipped_bombs(depth: int) -> bytes:
@@ -193,6 +219,12 @@ LAUGHS = (
     + "]>"
 )
 
+
+def bomb_of(method: int) -> Maker:
+    """Packed by a method that nobody unpacks in steps."""
+    return lambda path: path.write_bytes(zip_bytes({"all.csv": bytes(300 << 20)}, method))
+
+
 HOSTILE: dict[str, bytes | Maker] = {
     "bomb": one(data=b"", packed=bomb(), claimed=GIB),
     "bomb-that-lies": one(data=b"", packed=bomb(), claimed=len(TEXT)),
@@ -206,12 +238,18 @@ HOSTILE: dict[str, bytes | Maker] = {
     "claims-16-eib": one(claimed=0xFFFF_FFFE),
     "nested": zip_bytes({"inner.zip": zip_bytes({"all.csv": DOCUMENTED})}),
     "100,000-members": crowd(100_000),
+    "300,000-members": crowd(300_000),
     "100,000-members-that-claim-to-be-one": crowd(100_000, claimed=1),
+    "100,000-members-with-long-names": wordy_crowd(100_000, name=1_050),
+    "100,000-members-with-comments": wordy_crowd(100_000, comment=1_100),
+    "100,000-members-with-extra-fields": wordy_crowd(100_000, extra=1_100),
+    "directory-of-300-mib": wordy_crowd(9_000, comment=35_000),
     "overlap-whole": overlapping(5_000),
     "overlap-part": archive(
         entry(b"a.csv", TEXT, method=0),
         entry(b"b.csv", TEXT, method=0, offset=50),
     ),
+    "overlap-by-a-long-header": sharing(),
     "claims-less": one(claimed=10),
     "claims-more": one(claimed=10 * len(TEXT)),
     "climbs": one(b"../../all.csv"),
@@ -224,8 +262,11 @@ HOSTILE: dict[str, bytes | Maker] = {
     "encrypted": one(flags=1),
     "strongly-encrypted": one(method=99, flags=1),
     "packed-otherwise": zip_bytes({"all.csv": DOCUMENTED}, zipfile.ZIP_LZMA),
+    "bzip2-bomb": bomb_of(zipfile.ZIP_BZIP2),
+    "lzma-bomb": bomb_of(zipfile.ZIP_LZMA),
+    "of-a-later-version": zip_bytes({"all.csv": DOCUMENTED}).replace(b"\x14\0\0\0", b"\xff\0\0\0"),
     "wrong-checksum": one(crc=1),
-    "cut-off": zip_bytes({"all.csv": DOCUMENTED * 1_000})[:2_000],
+    "cut-off": zip_bytes({"all.csv": DOCUMENTED})[:200],
     "cut-off-in-its-directory": zip_bytes({"all.csv": DOCUMENTED})[:-10],
     "directory-elsewhere": zip_bytes({"all.csv": DOCUMENTED})[:-6] + b"\xff\xff\xff\x7f\0\0",
     "points-behind-the-end": archive(entry(b"all.csv", TEXT, offset=10_000)),

@@ -1,7 +1,8 @@
 """What a received file is, told by its bytes, and the checked bytes of what it holds.
 
 Documented is a ZIP; older pages of the provider show a bare ``.xlsx``. Bare CSV and gzip are read as well.
-Every size, checksum and limit is enforced while bytes flow; any breach is an `ArchiveError`.
+Every size, checksum and limit is enforced while bytes flow; any breach is an `ArchiveError`, one that
+another download may mend an `ArchiveDamaged`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import stat
 import struct
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,22 +22,25 @@ from typing import BinaryIO, cast
 
 from isal import isal_zlib
 
-from ekyc_tasks.errors import ArchiveError
+from ekyc_tasks.errors import ArchiveDamaged, ArchiveError
 from ekyc_tasks.models import ArchiveLimits
 
 CHUNK = 1 << 20
 HEAD_BYTES = 1 << 16
+# Small, for the rest of it is copied at the end of each of the parts that a gzip file may consist of.
+_PACKED_CHUNK = 1 << 15
 
 _RAW_DEFLATE, _GZIP = -15, 31
 _ENCRYPTED = 0x1
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _ENTRY, _ENTRY_HEADER = b"PK\x01\x02", struct.Struct("<28xHHH12x")  # lengths of name, extra field, comment
-_LONGEST_ENTRY = 1 << 10
+_MAX_DIRECTORY_BYTES = 32 << 20  # `zipfile` reads it whole
 _ZIP64_END, _ZIP64_END_BYTES = b"PK\x06\x06", 76
 _LEADS_OUT = re.compile(r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)")
 _ASK_AGAIN = "ask the provider for it again"
+_EXPORT_AGAIN = "export the result as CSV or XLSX again"
 # A damaged directory makes zipfile raise nearly anything.
-_ZIP_TROUBLE = (zipfile.BadZipFile, struct.error, UnicodeError, ValueError, EOFError, NotImplementedError)
+_ZIP_TROUBLE = (zipfile.BadZipFile, struct.error, UnicodeError, ValueError, EOFError)
 
 _FOREIGN = (
     (b"\xd0\xcf\x11\xe0", "an old Excel file, or one with a password"),
@@ -113,6 +118,22 @@ def open_members(path: Path, limits: ArchiveLimits) -> Iterator[tuple[Member, ..
         yield _members(file, name, head, limits)
 
 
+def is_damaged(path: Path, limits: ArchiveLimits) -> bool:
+    """Whether a ZIP lacks its end or fails its own checksums.
+
+    What is refused for anything else, and read no further for that, is not: it is so wherever it comes from.
+    """
+    try:
+        with path.open("rb") as file:
+            for member in zip_members(file, shown(path.name), limits):
+                deque(member.chunks(), maxlen=0)
+    except ArchiveDamaged:
+        return True
+    except ArchiveError:
+        return False
+    return False
+
+
 @contextmanager
 def _without_transfer_coding(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[BinaryIO]:
     """A storage host may pack a ZIP once more on its way, with gzip, asked or not; it is kept as received."""
@@ -131,11 +152,12 @@ def _without_transfer_coding(file: BinaryIO, name: str, limits: ArchiveLimits) -
 
 def _members(file: BinaryIO, name: str, head: bytes, limits: ArchiveLimits) -> tuple[Member, ...]:
     if not head:
-        raise ArchiveError(f"{name} is empty")
+        raise ArchiveError(f"{name} is empty; {_ASK_AGAIN}")
     if is_zip(head) and not is_workbook(head):
         return zip_members(file, name, limits)
     if kind := foreign(head):
-        raise ArchiveError(f"{name} is {kind}, not a result archive")
+        remedy = _ASK_AGAIN if head.startswith((b"<", b"{")) else _EXPORT_AGAIN
+        raise ArchiveError(f"{name} is {kind}, not a result archive; {remedy}")
     if is_gzip(head):
         return (Member(name, name, lambda: _gunzipped(file, name, limits)),)
     return (Member(name, name, lambda: _plain(file, name, limits)),)
@@ -143,17 +165,22 @@ def _members(file: BinaryIO, name: str, head: bytes, limits: ArchiveLimits) -> t
 
 def _plain(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
     size = file.seek(0, 2)
-    if size > limits.max_member_bytes:
-        raise ArchiveError(_beyond(name, "is larger than", limits.max_member_bytes, "MEMBER_BYTES"))
+    allowed, setting = min(_sizes(limits))
+    if size > allowed:
+        raise ArchiveError(_beyond(name, "is larger than", allowed, setting))
     return _pieces(file, 0, size)
 
 
-def _pieces(file: BinaryIO, start: int, size: int) -> Iterator[bytes]:
+def _sizes(limits: ArchiveLimits) -> tuple[tuple[int, str], ...]:
+    return (limits.max_member_bytes, "MEMBER_BYTES"), (limits.max_total_bytes, "TOTAL_BYTES")
+
+
+def _pieces(file: BinaryIO, start: int, size: int, step: int = CHUNK) -> Iterator[bytes]:
     """``size`` bytes from ``start``, or fewer if the file ends. Seeks each time: readers may take turns."""
     end = start + size
     while start < end:
         file.seek(start)
-        piece = file.read(min(CHUNK, end - start))
+        piece = file.read(min(step, end - start))
         if not piece:
             return
         start += len(piece)
@@ -165,29 +192,29 @@ def _unpacked(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]
     engine = isal_zlib.decompressobj(wbits)
     try:
         for piece in pieces:
-            rest = piece
-            while rest:
+            rest, is_full = piece, False
+            while rest or is_full:  # a full step may leave more in the engine, though all input is taken
                 if engine.eof:
-                    if wbits != _GZIP or not rest.strip(b"\0"):
-                        break  # padding
+                    rest = rest.lstrip(b"\0") if wbits == _GZIP else b""  # padding
+                    if not rest:
+                        break
                     engine = isal_zlib.decompressobj(wbits)  # gzip files may be concatenated
-                yield engine.decompress(rest, CHUNK)
+                chunk = engine.decompress(rest, CHUNK)
+                if chunk:
+                    yield chunk
                 rest = engine.unused_data if engine.eof else engine.unconsumed_tail
+                is_full = len(chunk) == CHUNK and not engine.eof
     except isal_zlib.IsalError:  # type: ignore[misc]  # its stub gives an instance
-        raise ArchiveError(f"{name} is damaged: it cannot be unpacked; {_ASK_AGAIN}") from None
+        raise ArchiveDamaged(f"{name} is damaged: it cannot be unpacked; {_ASK_AGAIN}") from None
     if not engine.eof:
-        raise ArchiveError(f"{name} is truncated: it ends before its data does; {_ASK_AGAIN}")
+        raise ArchiveDamaged(f"{name} is truncated: it ends before its data does; {_ASK_AGAIN}")
 
 
 def _gunzipped(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
     packed_bytes = file.seek(0, 2)
-    allowed, setting = min(
-        (limits.max_member_bytes, "MEMBER_BYTES"),
-        (limits.max_total_bytes, "TOTAL_BYTES"),
-        (limits.max_ratio * packed_bytes, "RATIO"),
-    )
+    allowed, setting = min(*_sizes(limits), (limits.max_ratio * packed_bytes, "RATIO"))
     unpacked_bytes = 0
-    for chunk in _unpacked(_pieces(file, 0, packed_bytes), _GZIP, name):
+    for chunk in _unpacked(_pieces(file, 0, packed_bytes, _PACKED_CHUNK), _GZIP, name):
         unpacked_bytes += len(chunk)
         if unpacked_bytes > allowed:
             raise ArchiveError(_beyond(name, "unpacks to more than", allowed, setting))
@@ -200,12 +227,15 @@ def zip_members(file: BinaryIO, name: str, limits: ArchiveLimits) -> tuple[Membe
         _refuse_many(file, name, limits)
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
+    except NotImplementedError:
+        raise ArchiveError(f"{name} needs a later version of ZIP than is read; {_EXPORT_AGAIN}") from None
     except _ZIP_TROUBLE:
-        raise ArchiveError(
+        raise ArchiveDamaged(
             f"{name} is truncated or damaged: its directory cannot be read; {_ASK_AGAIN}"
         ) from None
     files = [entry for entry in entries if not entry.filename.endswith("/")]  # is_dir() wants a name
     _refuse_hostile(files, name, limits)
+    _refuse_overlapping(file, files, name)
     labels = (f"member {position} of {name}" for position in range(1, len(files) + 1))
     return tuple(_zip_member(file, entry, label) for entry, label in zip(files, labels, strict=True))
 
@@ -216,14 +246,29 @@ def _refuse_many(file: BinaryIO, name: str, limits: ArchiveLimits) -> None:
     if end is None:
         raise zipfile.BadZipFile
     is_zip64, directory_bytes, location = end[0] == _ZIP64_END, end[5], end[9]
-    file.seek(max(0, location - directory_bytes - (_ZIP64_END_BYTES if is_zip64 else 0)))
-    directory = file.read(min(directory_bytes, _LONGEST_ENTRY * limits.max_members))
-    entries = at = 0
-    while directory.startswith(_ENTRY, at) and entries <= limits.max_members:
-        at += _ENTRY_HEADER.size + sum(_ENTRY_HEADER.unpack_from(directory, at))
-        entries += 1
-    if entries > limits.max_members:
+    start = location - directory_bytes - (_ZIP64_END_BYTES if is_zip64 else 0)
+    if start < 0:
+        raise zipfile.BadZipFile
+    if _has_more_entries(file, start, start + directory_bytes, limits.max_members):
         raise ArchiveError(_beyond(name, "has more members than", limits.max_members, "MEMBERS"))
+    if directory_bytes > _MAX_DIRECTORY_BYTES:
+        raise ArchiveError(
+            f"{name} has a directory of more than {_MAX_DIRECTORY_BYTES:,} bytes, as no honest archive has; "
+            f"{_ASK_AGAIN}"
+        )
+
+
+def _has_more_entries(file: BinaryIO, at: int, end: int, limit: int) -> bool:
+    """Whether a directory has more than ``limit`` entries, however long they are."""
+    entries = 0
+    while at < end and entries <= limit:
+        file.seek(at)
+        header = file.read(_ENTRY_HEADER.size)
+        if len(header) < _ENTRY_HEADER.size or not header.startswith(_ENTRY):
+            break
+        at += _ENTRY_HEADER.size + sum(_ENTRY_HEADER.unpack(header))
+        entries += 1
+    return entries > limit
 
 
 def _refuse_hostile(entries: list[zipfile.ZipInfo], name: str, limits: ArchiveLimits) -> None:
@@ -232,9 +277,14 @@ def _refuse_hostile(entries: list[zipfile.ZipInfo], name: str, limits: ArchiveLi
         raise ArchiveError(_beyond(name, "unpacks to more than", limits.max_total_bytes, "TOTAL_BYTES"))
     for position, entry in enumerate(entries, start=1):
         _refuse_hostile_member(entry, f"member {position} of {name}", limits)
-    in_order = sorted(entries, key=lambda entry: entry.header_offset)
-    for entry, following in pairwise(in_order):
-        if entry.header_offset + _LOCAL_HEADER.size + entry.compress_size > following.header_offset:
+
+
+def _refuse_overlapping(file: BinaryIO, entries: list[zipfile.ZipInfo], name: str) -> None:
+    """By the lengths in the local headers, by which members are read; the directory may give others."""
+    in_order = sorted(enumerate(entries, start=1), key=lambda numbered: numbered[1].header_offset)
+    for (position, entry), (_, following) in pairwise(in_order):
+        start = _data_start(file, entry, f"member {position} of {name}")
+        if start + entry.compress_size > following.header_offset:
             raise ArchiveError(f"{name} has members that overlap, as no honest archive does; {_ASK_AGAIN}")
 
 
@@ -253,7 +303,9 @@ def _refuse_hostile_member(entry: zipfile.ZipInfo, name: str, limits: ArchiveLim
             "if you trust it, raise EKYC_ARCHIVE_MAX_RATIO"
         )
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ArchiveError(f"{name} is packed by method {entry.compress_type}; only deflate is read")
+        raise ArchiveError(
+            f"{name} is packed by method {entry.compress_type}, and only deflate is read; {_EXPORT_AGAIN}"
+        )
 
 
 def _beyond(name: str, does: str, limit: int, setting: str) -> str:
@@ -270,14 +322,19 @@ def _zip_member(file: BinaryIO, entry: zipfile.ZipInfo, label: str) -> Member:
 
 
 def _zip_bytes(file: BinaryIO, entry: zipfile.ZipInfo, name: str) -> Iterator[bytes]:
+    pieces = _pieces(file, _data_start(file, entry, name), entry.compress_size)
+    return pieces if entry.compress_type == zipfile.ZIP_STORED else _unpacked(pieces, _RAW_DEFLATE, name)
+
+
+def _data_start(file: BinaryIO, entry: zipfile.ZipInfo, name: str) -> int:
+    """Behind the member's own header, whose name and extra field may be longer than the directory's."""
     file.seek(max(0, entry.header_offset))  # a damaged directory makes it negative
     header = file.read(_LOCAL_HEADER.size)
     if entry.header_offset < 0 or len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
-        raise ArchiveError(f"{name} is damaged: it does not start where the directory says; {_ASK_AGAIN}")
+        raise ArchiveDamaged(f"{name} is damaged: it does not start where the directory says; {_ASK_AGAIN}")
     _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
-    start = entry.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
-    pieces = _pieces(file, start, entry.compress_size)
-    return pieces if entry.compress_type == zipfile.ZIP_STORED else _unpacked(pieces, _RAW_DEFLATE, name)
+    start: int = entry.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
+    return start
 
 
 def _checked(chunks: Iterator[bytes], entry: zipfile.ZipInfo, name: str) -> Iterator[bytes]:
@@ -285,13 +342,13 @@ def _checked(chunks: Iterator[bytes], entry: zipfile.ZipInfo, name: str) -> Iter
     for chunk in chunks:
         size += len(chunk)
         if size > entry.file_size:
-            raise ArchiveError(f"{name} is damaged: it unpacks to more bytes than it claims; {_ASK_AGAIN}")
+            raise ArchiveDamaged(f"{name} is damaged: it unpacks to more bytes than it claims; {_ASK_AGAIN}")
         crc = isal_zlib.crc32(chunk, crc)
         yield chunk
     if size < entry.file_size:
-        raise ArchiveError(f"{name} is truncated: it ends before its data does; {_ASK_AGAIN}")
+        raise ArchiveDamaged(f"{name} is truncated: it ends before its data does; {_ASK_AGAIN}")
     if crc != entry.CRC:
-        raise ArchiveError(f"{name} is damaged: its checksum is wrong; {_ASK_AGAIN}")
+        raise ArchiveDamaged(f"{name} is damaged: its checksum is wrong; {_ASK_AGAIN}")
 
 
 def shown(name: str) -> str:

@@ -16,7 +16,6 @@ _BOMS = (
 _LEGACY = ("cp1252", "gb18030", "big5", "cp932", "cp949", "cp1251", "cp1250", "cp1254", "cp1256")
 # In these a letter takes two bytes, and some pairs pass for UTF-8: a line tells nothing about itself.
 _WIDE = frozenset({"gb18030", "big5", "cp932", "cp949"})
-_ENOUGH = 1 << 16
 
 
 def declared(head: bytes) -> tuple[str, int]:
@@ -42,9 +41,13 @@ def as_utf8(chunks: Iterator[bytes], encoding: str, bom_bytes: int) -> Iterator[
 
 
 class Healer:
-    """Makes UTF-8 of the lines of one text that are not; ``legacy`` is what they turned out to be."""
+    """Makes UTF-8 of the lines of one text that are not; ``legacy`` is what they turned out to be.
 
-    def __init__(self) -> None:
+    At most ``enough`` bytes of them are looked at to find that out.
+    """
+
+    def __init__(self, enough: int = 1 << 16) -> None:
+        self.enough = enough
         self.legacy = ""
 
     def heal(self, data: bytes) -> tuple[bytes, int]:
@@ -54,7 +57,7 @@ class Healer:
         lines = data.split(b"\n")
         foreign = [position for position, line in enumerate(lines) if not _is_utf8(line)]
         if foreign and not self.legacy:
-            self.legacy = _detected(b"\n".join(lines[position] for position in foreign))
+            self.legacy = _detected(b"\n".join(lines[position] for position in foreign)[: self.enough])
         if self.legacy in _WIDE:
             foreign = [position for position, line in enumerate(lines) if not line.isascii()]
         for position in foreign:
@@ -66,7 +69,7 @@ def _detected(lines: bytes) -> str:
     """The least chaotic reading; the likeliest of several, for a few names tell little."""
     chaos = {
         encoding: match.chaos
-        for match in from_bytes(lines[:_ENOUGH], cp_isolation=[*_LEGACY])
+        for match in from_bytes(lines, cp_isolation=[*_LEGACY])
         for encoding in (match.encoding, *match.could_be_from_charset)
     }
     return min(_LEGACY, key=lambda encoding: chaos.get(encoding, 1.0))

@@ -69,7 +69,7 @@ def choose(members: Sequence[Member], judge: Judge, limits: ArchiveLimits) -> Ch
     if not any(len(table.head) > 1 and judge(table).is_answer for table in tables):
         tables += _opened(sorting, judge, limits, is_alone=not tables)
     if not tables:
-        raise ArchiveError(_nothing(left_aside))
+        raise ArchiveError(_nothing(left_aside, members))
     tiers = _tiers(_answering(tables, judge, left_aside), judge)
     return Choice(tiers, tuple(sorting.workbooks), tuple(left_aside))
 
@@ -93,11 +93,15 @@ def _opened(sorting: _Sorting, judge: Judge, limits: ArchiveLimits, *, is_alone:
         return []
 
 
-def _nothing(left_aside: list[tuple[str, str]]) -> str:
-    """Without the members' names, which may be anybody's data."""
+def _nothing(left_aside: list[tuple[str, str]], members: Sequence[Member]) -> str:
+    """By the members' positions, for their names may be anybody's data."""
+    labels = {member.name: member.label for member in members}
+    first = {why: labels.get(name, "a sheet") for name, why in reversed(left_aside)}
     reasons = Counter(why for _, why in left_aside).most_common(5)
-    listed = "; ".join(f"{why} ({count} of its members)" for why, count in reasons)
-    return f"it holds no table of results: {listed or 'it is empty'}"
+    listed = "; ".join(
+        f"{first[why]}{f' and {count - 1} more' if count > 1 else ''}: {why}" for why, count in reasons
+    )
+    return f"it holds no table of results ({listed or 'it is empty'}); ask the provider for it again"
 
 
 def _place(member: Member, sorting: _Sorting) -> str | None:

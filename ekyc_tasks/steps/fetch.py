@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import lzma
-import struct
-import zipfile
-import zlib
 from codecs import BOM_UTF8
 from datetime import datetime
 from pathlib import Path
 
+from ekyc_tasks.archive.containers import is_damaged
 from ekyc_tasks.clock import Clock
 from ekyc_tasks.disk import publish, sha256_of, staged
 from ekyc_tasks.errors import DownloadIncomplete, LinkExpired, ProviderTrouble
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.ledger import Batch, Ledger
-from ekyc_tasks.models import BatchState, TaskStatus
+from ekyc_tasks.models import ArchiveLimits, BatchState, TaskStatus
 from ekyc_tasks.provider import Provider, ResultHosts, Timeouts, download
 
-# Damage makes zipfile and its decompressors raise nearly anything.
-_ZIP_TROUBLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    OSError,
-    ValueError,
-)
-_LARGEST_RATIO = 200  # unpacked to packed; beyond it nothing is read, not even to check it
+_CHECKED = ArchiveLimits()  # beyond these nothing is read, not even to check it
 _LINKS = 3  # a link that does not open is replaced this often, then the next run goes on
 
 
@@ -95,26 +82,16 @@ async def _store(
 
 
 def _require_whole(path: Path) -> None:
-    """Storage hosts announce a length, proxies may not: a ZIP must be intact, and a page is no result."""
+    """Storage hosts announce a length, proxies may not: a ZIP must be intact, and a page is no result.
+
+    What else is odd about it, `load` judges.
+    """
     with path.open("rb") as file:
         head = file.read(64).removeprefix(BOM_UTF8).lstrip()
     if not head or head.startswith((b"<", b"{")):
         raise DownloadIncomplete("the storage host sent a page or nothing instead of an archive")
-    if head.startswith(b"PK") and _is_damaged(path):
+    if head.startswith(b"PK") and is_damaged(path, _CHECKED):
         raise DownloadIncomplete("the archive was cut off or damaged on the way")
-
-
-def _is_damaged(path: Path) -> bool:
-    """Whether a ZIP lacks its end or fails its own checksums; what else is odd about it, `load` judges."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-            is_bomb = unpacked > _LARGEST_RATIO * path.stat().st_size
-            return not is_bomb and archive.testzip() is not None
-    except RuntimeError:  # a password, or a compression that nobody knows
-        return False
-    except _ZIP_TROUBLE:
-        return True
 
 
 def _checked_at(batch: Batch, status: TaskStatus, clock: Clock) -> datetime:

@@ -102,7 +102,10 @@ class Importer:
         try:
             found = numbers_in(given.archive, task_type=given.task_type, limits=self._limits)
         except LoadFailed as error:
-            raise type(error)(f"{given.name} was not imported: {error}.") from None
+            why = str(error)
+            if why.startswith(f"{given.name} "):
+                why = f"it{why.removeprefix(given.name)}"
+            raise type(error)(f"{given.name} was not imported: {why}.") from None
         if not len(found):
             raise LoadFailed(
                 f"{given.name} was not imported, nothing was kept: it holds no readable number; name one "

@@ -1,5 +1,7 @@
 """Every hostile archive is refused in time and in bounds, in a process of its own, and leaves nothing.
 
+The check of a download comes before that, in the same bounds: what is hostile is not damaged.
+
 The processes are forked from one that has imported everything and done nothing: that is the baseline. The
 process that reads workbooks is counted, too, above what its imports take.
 """
@@ -36,8 +38,9 @@ LOADER = """
 import json, os, resource, subprocess, sys, time
 from datetime import datetime, UTC
 from pathlib import Path
+from ekyc_tasks.archive.containers import is_damaged
 from ekyc_tasks.errors import LoadFailed
-from ekyc_tasks.loading import load_archive
+from ekyc_tasks.loading import DEFAULT_LIMITS, load_archive
 from ekyc_tasks.task_types import task_type
 
 METER, PEAK = sys.argv[1], Path(sys.argv[2])
@@ -54,18 +57,23 @@ def cpu():
     return time.process_time() + children.ru_utime + children.ru_stime
 
 def load(archive, out):
-    PEAK.unlink(missing_ok=True)
-    before, began = peak(), cpu()
     try:
         load_archive(
             archive, numbers=None, task_type="tg_avatar", batch_id="batch-1", task_id="",
             checked_at=datetime(2026, 1, 1, tzinfo=UTC), warehouse=out / "warehouse",
             quarantine=out / "quarantine", staging=out / ".staging", warehouse_staging=out / ".staging",
         )
-        refused = None
     except LoadFailed as error:
-        refused = str(error)
-    return refused, cpu() - began, peak() - before + max(0, peak_of_child() - IMPORTED)
+        return str(error)
+
+def check(archive, out):
+    return is_damaged(archive, DEFAULT_LIMITS)
+
+def measured(work, archive, out):
+    PEAK.unlink(missing_ok=True)
+    before, began = peak(), cpu()
+    result = work(Path(archive), Path(out))
+    return result, cpu() - began, peak() - before + max(0, peak_of_child() - IMPORTED)
 
 task_type("tg_avatar")
 imports = "import sys; sys.modules['numpy'] = None; import fastexcel, pyarrow"
@@ -74,8 +82,8 @@ IMPORTED = peak_of_child()
 sys.executable = METER
 for line in sys.stdin:
     if not (child := os.fork()):
-        archive, out = map(Path, json.loads(line))
-        print(json.dumps(load(archive, out)), flush=True)
+        work, *paths = json.loads(line)
+        print(json.dumps(measured({"load": load, "check": check}[work], *paths)), flush=True)
         os._exit(0)
     if os.waitpid(child, 0)[1]:
         print("null", flush=True)
@@ -96,15 +104,40 @@ def loader(tmp_path_factory):
         process.stdin.close()
 
 
+@pytest.fixture
+def measure(loader, tmp_path):
+    """Loads or checks an archive within bounds; what came of it."""
+
+    def measure(work, archive):
+        loader.stdin.write(json.dumps([work, str(archive), str(tmp_path / "out")]) + "\n")
+        loader.stdin.flush()
+        result, seconds, mebibytes = json.loads(loader.stdout.readline())
+        assert seconds < SECONDS  # of CPU: the machine may be busy
+        assert mebibytes < MEBIBYTES
+        return result
+
+    return measure
+
+
 @pytest.mark.parametrize("name", HOSTILE)
-def test_is_refused_in_time_and_in_bounds(name, tmp_path, loader):
+def test_is_refused_in_time_and_in_bounds(name, tmp_path, measure):
     archive = write(name, tmp_path / "result.bin")
-    loader.stdin.write(json.dumps([str(archive), str(tmp_path / "out")]) + "\n")
-    loader.stdin.flush()
-    refused, seconds, mebibytes = json.loads(loader.stdout.readline())
+    refused = measure("load", archive)
     assert refused is not None
     assert refused.startswith("Batch batch-1 cannot be loaded: ")
     assert "4179" not in refused
-    assert seconds < SECONDS  # of CPU: the machine may be busy
-    assert mebibytes < MEBIBYTES
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [archive]
+
+
+DAMAGED = {
+    "bomb-that-lies", "claims-less", "claims-more", "wrong-checksum", "cut-off", "cut-off-in-its-directory",
+    "directory-elsewhere", "points-behind-the-end", "xlsx-cut-off", "xlsx-that-goes-on-for-1-gib",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_is_told_from_a_damaged_download_in_time_and_in_bounds(name, tmp_path, measure):
+    archive = write(name, tmp_path / "result.bin")
+    with archive.open("rb") as file:
+        is_zip = file.read(2) == b"PK"
+    assert not is_zip or measure("check", archive) == (name in DAMAGED)

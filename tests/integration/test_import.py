@@ -144,6 +144,15 @@ def test_what_cannot_be_loaded_is_not_kept_and_stops_no_other(ekyc, folder, tmp_
     assert len(list(folder.raw.iterdir())) == 1
 
 
+def test_a_refusal_names_the_archive_once(ekyc, tmp_path):
+    (tmp_path / "bad.zip").write_bytes(b"%PDF-1.7")
+    _, said = ekyc("import", tmp_path / "bad.zip", "--json")
+    (failure,) = json.loads(said)["failed"]
+    assert failure["why"] == (
+        "bad.zip was not imported: it is a PDF, not a result archive; export the result as CSV or XLSX again."
+    )
+
+
 def test_an_import_that_died_before_it_was_loaded_goes_on(ekyc, folder, tmp_path, monkeypatch):
     archive = write_zip(tmp_path / "old.zip", {"all.csv": DOCUMENTED})
 

@@ -14,7 +14,7 @@ from archive_files import DOCUMENTED, HEADER, NUMBERS, workbook_bytes, zip_bytes
 
 from ekyc_tasks import loading
 from ekyc_tasks.archive import text
-from ekyc_tasks.errors import ArchiveError, ConfigurationError, LoadFailed
+from ekyc_tasks.errors import ArchiveDamaged, ArchiveError, ConfigurationError, LoadFailed
 from ekyc_tasks.loading import load_archive
 from ekyc_tasks.models import ArchiveLimits, Reconciliation
 from ekyc_tasks.normalize import values
@@ -193,6 +193,11 @@ def test_legacy_text_is_reported(load):
     )
 
 
+def test_a_nul_spoils_its_own_row_only(load):
+    report = load({"all.csv": DOCUMENTED.replace("41798284652", "4179828\x004652")})
+    assert report.counts == counts(accepted=2, unreadable=1, missing=1)
+
+
 def test_lists_alone_give_verdicts_and_say_so(load):
     report = load(
         {"activated.txt": LIST, "unregistered.txt": "41798284654\n"}, numbers=[*NUMBERS, "+41798284654"]
@@ -364,8 +369,8 @@ LONG = HEADER + "\n" + "".join(f"+4179{n:07},yes,,,,,,\n" for n in range(400_000
     ("data", "error", "words"),
     [
         (b"", ArchiveError, "empty"),
-        (zip_bytes({"all.csv": DOCUMENTED})[:-30], ArchiveError, "truncated"),
-        (damaged(zip_bytes({"all.csv": LONG})), ArchiveError, "damaged"),
+        (zip_bytes({"all.csv": DOCUMENTED})[:-30], ArchiveDamaged, "truncated"),
+        (damaged(zip_bytes({"all.csv": LONG})), ArchiveDamaged, "damaged"),
         ({"readme.txt": "hello"}, ArchiveError, "no table of results"),
         ({"in.zip": zip_bytes({"all.csv": DOCUMENTED})}, ArchiveError, "an archive inside the archive"),
         ({"all.csv": "Number,age\n+41798284651,25\n"}, LoadFailed, "has no column telegram, which"),

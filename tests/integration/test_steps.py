@@ -13,6 +13,7 @@ from decimal import Decimal
 from hashlib import sha256
 
 import pytest
+from archive_files import DOCUMENTED, zip_bytes
 from bench import (
     BATCH,
     FAILED,
@@ -928,10 +929,17 @@ def encrypted_zip():
     return bytes(content)
 
 
+def zip_by(method):
+    return zip_bytes({"all.csv": DOCUMENTED}, method)
+
+
 @pytest.mark.parametrize(
     "body",
     [
         pytest.param(whole_zip(), id="a ZIP"),
+        pytest.param(zip_by(zipfile.ZIP_BZIP2), id="a ZIP by a method that is not read"),
+        pytest.param(zip_by(zipfile.ZIP_BZIP2).replace(b"\x0c\0", b"\x63\0"), id="by one that nobody knows"),
+        pytest.param(zip_bytes(dict.fromkeys(map(str, range(10_001)), "")), id="a ZIP of too many members"),
         pytest.param(damaged_zip("0" * 1_000_000), id="a ZIP that swells, and is not read to check it"),
         pytest.param(encrypted_zip(), id="a ZIP with a password"),
         pytest.param(b"Number,telegram\n+41790000001,yes\n", id="a CSV"),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import time
 import zipfile
 import zlib
 
 import pytest
 from archive_files import DOCUMENTED, Nameless, workbook_bytes, write_zip, zip_bytes
+from hostile_archives import one, sharing, wordy_crowd
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ekyc_tasks.archive import open_members
+from ekyc_tasks.archive import containers, open_members
 from ekyc_tasks.archive.containers import is_workbook
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
@@ -60,13 +64,22 @@ def test_reads_zip64(tmp_path):
         gzip.compress(LONG),
         gzip.compress(LONG[:100]) + gzip.compress(LONG[100:]),
         gzip.compress(LONG) + b"\0" * 512,
+        gzip.compress(LONG[:100]) + b"\0" * 512 + gzip.compress(LONG[100:]),
     ],
-    ids=["plain", "concatenated", "padded"],
+    ids=["plain", "concatenated", "padded", "padded-in-the-middle"],
 )
 def test_reads_gzip(tmp_path, data):
     path = tmp_path / "result.bin"
     path.write_bytes(data)
     assert members_of(path) == {"result.bin": LONG}
+
+
+def test_reads_gzip_of_very_many_parts_in_time(tmp_path):
+    path = tmp_path / "result.bin"
+    path.write_bytes(gzip.compress(LONG) + gzip.compress(b"") * 500_000)
+    began = time.process_time()
+    assert members_of(path) == {"result.bin": LONG}
+    assert time.process_time() - began < 2.5  # of CPU; twice that where each part copies what follows it
 
 
 def test_reads_a_zip_that_was_packed_once_more_on_its_way(tmp_path):
@@ -85,6 +98,75 @@ def test_reads_a_bare_file_whatever_its_ending(tmp_path):
     path = tmp_path / "result.zip"
     path.write_bytes(LONG)
     assert members_of(path) == {"result.zip": LONG}
+
+
+# Around multiples of a step, where the engine holds back what is beyond it, its input all taken.
+STEP = 1 << 10
+SIZES = [times * STEP + beyond for times in (1, 2, 3) for beyond in range(-3, 41)]
+
+
+def deflated(data: bytes) -> bytes:
+    engine = zlib.compressobj(6, zlib.DEFLATED, -15)
+    return engine.compress(data) + engine.flush()
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda data: zip_bytes({"a.csv": data}),
+        lambda data: zip_bytes({"a.csv": data}, zipfile.ZIP_STORED),
+        gzip.compress,
+        lambda data: gzip.compress(data, 0),
+        lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:]) + gzip.compress(b""),
+        lambda data: gzip.compress(zip_bytes({"a.csv": data[:-108]}, zipfile.ZIP_STORED)),
+    ],
+    ids=["deflated", "stored", "gzip", "gzip-of-stored", "concatenated-gzip", "zip-in-gzip"],
+)
+def test_reads_a_member_of_any_size(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(containers, "CHUNK", STEP)
+    path = tmp_path / "result.bin"
+    for size in SIZES:
+        path.write_bytes(pack(LONG[:size]))
+        (found,) = members_of(path).values()
+        assert LONG.startswith(found)
+        assert len(found) in (size, size - 108), size  # 108: what a ZIP adds
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 20, 100])
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda data, cut: one(data=data, packed=deflated(data)[:-cut]),
+        lambda data, cut: gzip.compress(data)[:-cut],
+    ],
+    ids=["deflated", "gzip"],
+)
+def test_refuses_a_cut_stream_of_any_size(tmp_path, monkeypatch, pack, cut):
+    monkeypatch.setattr(containers, "CHUNK", STEP)
+    path = tmp_path / "result.bin"
+    for size in SIZES:
+        path.write_bytes(pack(LONG[:size], cut))
+        with pytest.raises(ArchiveError, match="truncated"):
+            members_of(path)
+
+
+@given(
+    parts=st.lists(st.integers(0, 300), min_size=1, max_size=5),
+    step=st.integers(1, 70),
+    level=st.sampled_from([0, 1, 9]),
+)
+def test_reads_gzip_in_parts_of_any_size(tmp_path_factory, parts, step, level):
+    path = tmp_path_factory.getbasetemp() / "parts.gz"
+    texts = [LONG[:size] for size in parts]
+    path.write_bytes(b"".join(gzip.compress(text, level) for text in texts))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(containers, "CHUNK", step)
+        assert members_of(path) == {"parts.gz": b"".join(texts)}
+
+
+def test_a_chunk_and_one_byte_more_is_whole(tmp_path):
+    data = LONG[: (1 << 20) + 1]
+    assert members_of(write_zip(tmp_path / "a.zip", {"all.csv": data})) == {"all.csv": data}
 
 
 def test_a_small_piece_never_becomes_a_large_chunk(tmp_path):
@@ -134,6 +216,7 @@ def with_claim(data: bytes, old: int, new: int) -> bytes:
     return data.replace(struct.pack("<L", old), struct.pack("<L", new))
 
 
+REMEDIES = ("; ask the provider for it again", "; export the result as CSV or XLSX again")
 ONE = zip_bytes({"all.csv": DOCUMENTED})
 PLAIN = zip_bytes({"all.csv": DOCUMENTED}, zipfile.ZIP_STORED)
 
@@ -155,13 +238,18 @@ PLAIN = zip_bytes({"all.csv": DOCUMENTED}, zipfile.ZIP_STORED)
         (b"\xd0\xcf\x11\xe0" + b"\0" * 600, "old Excel"),
         (b"Rar!\x1a\x07", "RAR"),
         (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "error message of the storage"),
+        (b'{"error": "internal"}', "JSON"),
+        (b"%PDF-1.7", "a PDF"),
+        (one(method=99), "method 99"),
+        (zip_bytes({"all.csv": DOCUMENTED}).replace(b"\x14\0\0\0", b"\xff\0\0\0"), "later version"),
     ],
 )
 def test_refuses_what_is_no_whole_archive(tmp_path, data, words):
     path = tmp_path / "result.zip"
     path.write_bytes(data)
-    with pytest.raises(ArchiveError, match=words):
+    with pytest.raises(ArchiveError, match=words) as caught:
         members_of(path)
+    assert str(caught.value).endswith(REMEDIES)
 
 
 def test_refuses_any_truncation_of_a_zip(tmp_path):
@@ -195,8 +283,10 @@ def test_refuses_what_is_beyond_a_limit(tmp_path, limits, words):
         (gzip.compress(LONG), ArchiveLimits(max_member_bytes=100_000)),
         (gzip.compress(LONG), ArchiveLimits(max_ratio=3)),
         (LONG, ArchiveLimits(max_member_bytes=100_000)),
+        (LONG, ArchiveLimits(max_total_bytes=100_000)),
+        (workbook_bytes([["Number"]]), ArchiveLimits(max_total_bytes=100)),
     ],
-    ids=["gzip-size", "gzip-ratio", "bare-size"],
+    ids=["gzip-size", "gzip-ratio", "bare-size", "bare-total", "workbook-total"],
 )
 def test_refuses_single_files_beyond_a_limit(tmp_path, data, limits):
     path = tmp_path / "a"
@@ -205,10 +295,34 @@ def test_refuses_single_files_beyond_a_limit(tmp_path, data, limits):
         members_of(path, limits)
 
 
+@pytest.mark.parametrize("room", [{"name": 1_050}, {"extra": 1_100}, {"comment": 1_100}, {"comment": 60_000}])
+def test_counts_members_however_long_their_entries_are(tmp_path, room):
+    path = tmp_path / "a.zip"
+    wordy_crowd(101, **room)(path)
+    with pytest.raises(ArchiveError, match="more members than the limit of 100"):
+        members_of(path, ArchiveLimits(max_members=100))
+    wordy_crowd(1, **room)(path)
+    assert len(members_of(path, ArchiveLimits(max_members=1))) == 1
+
+
+def test_refuses_a_directory_too_large_to_be_read_at_once(tmp_path):
+    path = tmp_path / "a.zip"
+    wordy_crowd(600, comment=60_000)(path)
+    with pytest.raises(ArchiveError, match="a directory of more than 33,554,432 bytes"):
+        members_of(path)
+
+
 def test_refuses_members_that_overlap(tmp_path):
     data = zip_bytes({"a.csv": LONG[:5000], "b.csv": LONG[:9000]}, zipfile.ZIP_STORED)
     at = data.rfind(b"PK\x01\x02") + 42  # where the second entry starts, by the directory
     path = tmp_path / "a.zip"
     path.write_bytes(data[:at] + struct.pack("<L", 10) + data[at + 4 :])
+    with pytest.raises(ArchiveError, match="overlap"):
+        members_of(path)
+
+
+def test_refuses_members_that_overlap_by_their_own_headers(tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(sharing())
     with pytest.raises(ArchiveError, match="overlap"):
         members_of(path)

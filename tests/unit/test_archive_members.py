@@ -146,7 +146,12 @@ def test_tables_of_one_tier_complete_each_other(tmp_path, members, tiers, left_a
     ("members", "words"),
     [
         ({}, "it is empty"),
-        ({"readme.txt": "hello"}, "no column of numbers"),
+        ({"readme.txt": "hello"}, "member 1 of a.zip: no column of numbers"),
+        (
+            {"b.txt": "", "a.txt": "hello", "c.txt": "you"},
+            r"member 2 of a.zip and 1 more: no column of numbers; member 1 of a.zip: empty\); ask",
+        ),
+        ({"all.xlsx": workbook_bytes([["a"]], [["b"]])}, "a sheet and 1 more: no column of numbers"),
         ({"inner.zip": zip_bytes({"all.csv": DOCUMENTED})}, "an archive inside the archive"),
         ({"numbers.txt": LIST}, "tells no verdict"),
         ({"result.xlsx": BOOK[: len(BOOK) // 2]}, "truncated or damaged"),

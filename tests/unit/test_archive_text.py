@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import random
+import struct
+import zlib
 from io import StringIO
 
 import pytest
@@ -10,7 +13,8 @@ from archive_files import DOCUMENTED, HEADER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ekyc_tasks.archive import Member, text
+from ekyc_tasks.archive import Member, encodings, text
+from ekyc_tasks.archive.forms import sniff
 from ekyc_tasks.errors import ArchiveError
 
 ROWS = [line.split(",") for line in DOCUMENTED.splitlines()[1:]]
@@ -190,6 +194,57 @@ def test_legacy_text_is_read_without_spoiling_other_lines():
     assert sum(block.healed_lines for block in blocks) == 2
 
 
+A, B = "+41798284651", "+41798284652"
+
+
+@pytest.mark.parametrize(
+    ("data", "delimiter", "head"),
+    [
+        (f'{A},yes,"a;b;c;d"\n{B},no,x\n', ",", (A, "yes", "a;b;c;d")),
+        (f"{A};yes;https://e.com/a,b,c,d\n{B};no;\n", ";", (A, "yes", "https://e.com/a,b,c,d")),
+        (f"{A},yes,https://e.com/a|b|c|d|e\n{B},no,\n", ",", (A, "yes", "https://e.com/a|b|c|d|e")),
+        (f"{A}\tyes\ta;b;c\n\n{B}\tno\n{B}\tno\t\n", "\t", (A, "yes", "a;b;c")),
+        (f"{A},a;b\n{B},c;d\n", ",", (A, "a;b")),  # either: the first of the two
+        (f"{A},yes,a;b\n{B},no,c;d\n", ",", (A, "yes", "a;b")),  # either: more cells
+        (f"{A}\n{B}\n", ",", (A,)),
+        (f"{A}\n{B},{B}\n{B},{B}\n", ",", (A,)),
+        (f'{HEADER}\n{A},yes,"x\n' + f"{B},no;,;\n" * 30, ",", tuple(HEADER.split(","))),
+    ],
+)
+def test_the_delimiter_is_the_one_that_most_rows_agree_on(data, delimiter, head):
+    form = sniff(data.encode())
+    assert (form.delimiter, form.head) == (delimiter, head)
+
+
+LEGACY_HEADERS = [
+    ("Nümmer,télégramme,Straße\n", "cp1252"),
+    ("Номер,телеграм,возраст\n", "cp1251"),
+    ("号码,电报,年龄\n", "gb18030"),
+    ("電話番号,テレグラム,年齢\n", "cp932"),
+]
+
+
+@pytest.mark.parametrize(("header", "encoding"), LEGACY_HEADERS)
+def test_a_legacy_header_is_read(header, encoding):
+    body = "".join(f"+4179{n:07},yes,{header.strip().split(',')[2]}\n" for n in range(3_000))
+    assert table_of((header + body).encode(encoding)).head == tuple(header.strip().split(","))
+
+
+@pytest.mark.parametrize("value", ["Zoë", "名前"])
+def test_nothing_is_detected_for_a_header_that_is_read_anyway(monkeypatch, value):
+    monkeypatch.setattr(encodings, "_detected", pytest.fail)
+    body = f"+41798284651,yes,{value}\n" * 3_000
+    for data in (body.encode("gb18030" if value == "名前" else "cp1252"), body.encode()[:-4]):
+        assert table_of(b"a,b,c\n" + data).head == ("a", "b", "c")
+
+
+def test_little_is_looked_at_to_detect_an_encoding(monkeypatch):
+    seen = []
+    monkeypatch.setattr(encodings, "_detected", lambda lines: seen.append(lines) or "cp1252")
+    assert table_of("Zoë,b\n".encode("cp1252") * 8_000).head == ("Zoë", "b")
+    assert [len(lines) <= 2_048 for lines in seen] == [True]
+
+
 def test_a_line_without_end_is_refused(monkeypatch):
     monkeypatch.setattr(text, "BLOCK_BYTES", 1 << 10)
     monkeypatch.setattr(text, "MAX_LINE_BYTES", 1 << 12)
@@ -216,9 +271,29 @@ def test_what_is_nearly_all_ragged_is_no_table(monkeypatch):
         read("\n".join(["a,b", *rows, *["1"] * 109]).encode())
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", b"\x00\x01\x02\x03", bytes(range(256))])
+NOISE = random.Random(1).randbytes  # noqa: S311 - repeatable, not secret
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"\n\n", b"\x00\x01\x02\x03", bytes(range(256)), bytes(1 << 16), NOISE(1_000), NOISE(1 << 16),
+        zlib.compress(NOISE(5_000)), b"a,b\n1,2\n" + bytes(500), struct.pack("<500L", *range(500)),
+    ],
+)  # fmt: skip
 def test_what_is_no_text_is_no_table(data):
     assert table_of(data) is None
+
+
+@pytest.mark.parametrize("line", [1, 2, 500, 999])
+@pytest.mark.parametrize("control", ["\0", "\x01", "\x7f", "\0\0\0"])
+def test_a_control_character_spoils_its_own_row_only(line, control):
+    lines = [f"{n},x{n},z" for n in range(1_000)]
+    lines[line] = f"{line}{control},x,z"
+    rows, starts, ragged = read(("a,b,c\n" + "\n".join(lines) + "\n").encode())
+    assert len(rows) + len(ragged) == len(starts) + len(ragged) == 1_000
+    others = [row for row, start in zip(rows, starts, strict=True) if start != line + 2]
+    assert others == [lines[at].split(",") for at in range(1_000) if at != line]
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\x85\u2028\u2029"), max_size=6)

@@ -65,6 +65,7 @@ def test_an_exit_code_is_drawn_where_it_changes(name):
         ("PersonNeeded", 3),
         ("LoadFailed", 3),
         ("ArchiveError", 3),
+        ("ArchiveDamaged", 3),
         ("NoMoney", 4),
         ("InputError", 5),
         ("ProviderTrouble", 6),
