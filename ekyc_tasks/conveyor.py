@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from queue import Empty, Queue
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 DEPTH = 1
@@ -20,25 +20,36 @@ class _End:
     error: BaseException | None = None
 
 
-def ahead(items: Generator[T, None, None], depth: int = DEPTH) -> Generator[T, None, None]:
+class Ahead(Generic[T]):
     """The same items in the same order, made by a thread that is at most ``depth`` items ahead.
 
-    What the maker raises is raised here. When this generator is closed early, the maker is closed too, and
-    its thread has ended; so wrap it in `contextlib.closing`.
+    It begins at once. What the maker raises is raised by the iteration. `close` closes the maker too and
+    waits for its thread; so wrap it in `contextlib.closing`.
     """
-    belt: Queue[Any] = Queue(depth)
-    is_unwanted = threading.Event()
-    maker = threading.Thread(target=_make, args=(items, belt, is_unwanted), name="conveyor", daemon=True)
-    maker.start()
-    try:
-        while not isinstance(item := belt.get(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
-    finally:
-        is_unwanted.set()
-        _clear(belt)  # a maker that waits for room finds some, and then that nobody wants more
-        maker.join()
+
+    def __init__(self, items: Generator[T, None, None], depth: int = DEPTH) -> None:
+        self._belt: Queue[Any] = Queue(depth)
+        self._is_unwanted = threading.Event()
+        making = (items, self._belt, self._is_unwanted)
+        self._maker = threading.Thread(target=_make, args=making, name="conveyor", daemon=True)
+        self._maker.start()
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        if self._is_unwanted.is_set():
+            raise StopIteration
+        item = self._belt.get()
+        if not isinstance(item, _End):
+            return cast(T, item)
+        self.close()
+        raise item.error or StopIteration
+
+    def close(self) -> None:
+        self._is_unwanted.set()
+        _clear(self._belt)  # a maker that waits for room finds some, and then that nobody wants more
+        self._maker.join()
 
 
 def _make(items: Generator[T, None, None], belt: Queue[Any], is_unwanted: threading.Event) -> None:

@@ -19,7 +19,7 @@ import polars as pl
 
 from ekyc_tasks import dataset
 from ekyc_tasks.archive import Block, Int64Array, open_members
-from ekyc_tasks.conveyor import ahead
+from ekyc_tasks.conveyor import Ahead
 from ekyc_tasks.disk import staged
 from ekyc_tasks.errors import ArchiveError, LoadFailed
 from ekyc_tasks.keys import NO_KEYS
@@ -83,9 +83,11 @@ def load_archive(
         _refuse_second_date(batch.rows_path)
         with open_members(archive, limits) as members:
             source = Source.of(members, batch.task_type, limits)
-            with closing(ahead(source.keys() if numbers is None else _submitted(numbers))) as submitted:
+            with closing(Ahead(source.keys() if numbers is None else _submitted(numbers))) as submitted:
                 reconciler = Reconciler(submitted)
-            return _load(source, reconciler, batch)
+                if numbers is None:
+                    reconciler.gather()  # now, for it reads the same archive
+                return _load(source, reconciler, batch)
     except LoadFailed as error:
         raise type(error)(f"Batch {batch_id} cannot be loaded: {error}.") from None
 
@@ -150,7 +152,7 @@ class _Stream:
     healed_lines: Counter[str] = field(default_factory=Counter)
 
     def sorted(self, blocks: Generator[Read, None, None]) -> Generator[_Sorted, None, None]:
-        with closing(ahead(blocks)) as read_ahead:
+        with closing(Ahead(blocks)) as read_ahead:
             for block, layout in read_ahead:
                 yield self._sorted(block, layout)
 
@@ -216,7 +218,7 @@ def _written(source: Source, stream: _Stream, rows: Path, quarantine: Path) -> _
         dataset.ParquetFile(quarantine, dataset.QUARANTINE, dataset.QUARANTINE_FEW_VALUES) as quarantine_file,
     ):
         for tier in _wanted(source, stream.reconciler):
-            with closing(ahead(stream.sorted(tier.blocks()))) as blocks:
+            with closing(Ahead(stream.sorted(tier.blocks()))) as blocks:
                 for block in blocks:
                     rows_file.add(block.rows)
                     quarantine_file.add(block.set_apart)

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +39,18 @@ class Reconciler:
     """Sorts the rows of one batch, block by block, in the order in which they came back."""
 
     def __init__(self, submitted: Iterable[Int64Array]) -> None:
-        """``submitted`` are the keys of what was sent, a part at a time, in any order."""
+        """``submitted`` are the keys of what was sent, a part at a time, in any order; asked for late."""
+        self._submitted = submitted
         self._tier = 1
-        self._sent = {upper: _Sent.of(lows) for upper, lows in _by_upper_half(submitted).items()}
         self._rows = np.zeros(len(RowFate), dtype=np.int64)
+
+    def gather(self) -> None:
+        """Takes all of what was submitted, which is done when it is needed at the latest."""
+        len(self._sent)
+
+    @cached_property
+    def _sent(self) -> dict[int, _Sent]:
+        return {upper: _Sent.of(lows) for upper, lows in _by_upper_half(self._submitted).items()}
 
     def sort(self, keys: Int64Array) -> Codes:
         """The `RowFate` of each row. Of rows with the same number the first that came is accepted."""

@@ -25,7 +25,7 @@ from ekyc_tasks.archive.tables import MAX_COLUMNS, Block, Blocks, ColumnTypes, I
 from ekyc_tasks.errors import ArchiveError
 
 # What fills a block first. Lines are counted too, for some cost a hundred bytes however short they are.
-BLOCK_BYTES, BLOCK_LINES, BLOCK_CELLS = 8 << 20, 1 << 17, 1 << 20
+BLOCK_BYTES, BLOCK_LINES, BLOCK_CELLS = 8 << 20, 1 << 18, 1 << 21
 MAX_LINE_BYTES = 16 << 20
 MANY_RAGGED = 10_000  # in a table that is said to be none, for nearly all lines are
 
@@ -54,9 +54,9 @@ def _blocks(member: Member, form: TextForm, skip_head: bool, few: Collection[int
     line = 1
     even = uneven = 0
     skipped_lines = form.head_lines if skip_head else 0
-    for data in _cut(_utf8(member, form), form, member.label):
+    for data, lines in _cut(_utf8(member, form), form, member.label):
         healed, healed_lines = healer.heal(_without_lines(data, skipped_lines))
-        rows = _Rows.of(healed, form, types)
+        rows = _Rows.of(healed, lines - skipped_lines, form, types)
         types.learn(rows.frame)
         first_line = line + skipped_lines
         ragged = tuple((first_line + at, text) for at, text in rows.ragged)
@@ -67,7 +67,7 @@ def _blocks(member: Member, form: TextForm, skip_head: bool, few: Collection[int
                 f"{member.label} is no table: nine in ten of its lines have more or fewer cells than the "
                 "first; ask the provider for it again, or load it again after an upgrade"
             )
-        line += _count(data, _NEWLINE)
+        line += lines
         skipped_lines = 0
 
 
@@ -76,8 +76,10 @@ def _utf8(member: Member, form: TextForm) -> Iterator[bytes]:
         yield data.replace(b"\r", b"\n") if form.ends_with_cr else data
 
 
-def _cut(chunks: Iterator[bytes], form: TextForm, name: str) -> Iterator[bytes]:
-    """Pieces that fill a block and end where a row ends, the last with a newline if it had none."""
+def _cut(chunks: Iterator[bytes], form: TextForm, name: str) -> Iterator[tuple[bytes, int]]:
+    """Pieces that fill a block and end where a row ends, the last with a newline if it had none; and how many
+    lines each has.
+    """
     most_lines = min(BLOCK_LINES, BLOCK_CELLS // form.width)
     held: list[bytes] = []
     held_bytes = held_lines = 0
@@ -88,17 +90,20 @@ def _cut(chunks: Iterator[bytes], form: TextForm, name: str) -> Iterator[bytes]:
         if held_bytes < BLOCK_BYTES and held_lines < most_lines:
             continue
         piece, rest = _split(held, form.delimiter)
+        rest_lines = _count(rest, _NEWLINE)
         if piece:
-            yield piece
+            yield piece, held_lines - rest_lines
         elif held_bytes > MAX_LINE_BYTES:
             raise ArchiveError(
                 f"{name} has a line of more than {MAX_LINE_BYTES:,} bytes: it is no table; "
                 "ask the provider for it again"
             )
-        held, held_bytes, held_lines = [rest], len(rest), _count(rest, _NEWLINE)
+        held, held_bytes, held_lines = [rest], len(rest), rest_lines
     piece = b"".join(held)
-    if piece:
-        yield piece if piece.endswith(b"\n") else piece + b"\n"
+    if piece.endswith(b"\n"):
+        yield piece, held_lines
+    elif piece:
+        yield piece + b"\n", held_lines + 1
 
 
 def _counted(chunks: Iterator[bytes], most_lines: int) -> Iterator[tuple[bytes, int]]:
@@ -148,22 +153,23 @@ class _Rows:
     ragged: Sequence[tuple[int, str]] = ()
 
     @classmethod
-    def of(cls, data: bytes, form: TextForm, types: ColumnTypes) -> _Rows:
+    def of(cls, data: bytes, lines: int, form: TextForm, types: ColumnTypes) -> _Rows:
         """By the fastest way that is sure of every row."""
-        return _plain(data, form, types) or _marked(data, form, types) or _row_by_row(data, form, types)
+        return (
+            _plain(data, lines, form, types) or _marked(data, form, types) or _row_by_row(data, form, types)
+        )
 
 
-def _plain(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows | None:
+def _plain(data: bytes, lines: int, form: TextForm, types: ColumnTypes) -> _Rows | None:
     """All rows at once; None if there are quotes, or not every row is known to have ``form.width`` cells.
 
     Together with a parser that refuses longer rows, the total of delimiters proves that none is shorter.
     """
     if b'"' in data:
         return None
-    rows = _count(data, _NEWLINE)
-    if _count(data, ord(form.delimiter)) != rows * (form.width - 1):
+    if _count(data, ord(form.delimiter)) != lines * (form.width - 1):
         return None
-    return _with_lines(data, np.arange(rows, dtype=np.int64), form, types)
+    return _with_lines(data, np.arange(lines, dtype=np.int64), form, types)
 
 
 def _with_lines(data: bytes, lines: Int64Array, form: TextForm, types: ColumnTypes) -> _Rows | None:

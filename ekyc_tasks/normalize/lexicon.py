@@ -64,10 +64,10 @@ class Lexicon:
         highest = cast("int | None", codes.max())
         if text.dtype != self._read_as or (highest is not None and highest >= self._first_unread):
             self._learn(text, codes, 0 if highest is None else highest + 1)
-        values = self._values_of_codes.select(pl.all().gather(codes))
+        values = [each.gather(codes) for each in self._values_of_codes]
         has_bad = self._are_bad_codes.any()
         bad = true_at(self._are_bad_codes.gather(codes)) if has_bad else np.empty(0, dtype=np.int64)
-        return Reading(values.get_columns(), bad)
+        return Reading(values, bad)
 
     def _learn(self, text: pl.Series, codes: pl.Series, count: int) -> None:
         """Read the texts that are new, in the order of their first rows. So many codes there are."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from ekyc_tasks.normalize.lexicon import IS_BAD, MAX_REMEMBERED, Lexicon, Reading, true_at
-from ekyc_tasks.task_types.base import NOT_DETERMINED, Field, TaskType, as_it_is
+from ekyc_tasks.task_types.base import NOT_DETERMINED, Field, TaskType
 
 MANY_ROWS = 2_000  # worth a lexicon, and a look at each field by itself
 
@@ -48,13 +48,14 @@ class FieldReader:
         self.field = each
         self.new_words: set[str] = set()
         self._rules = rules
-        self._is_plain = self._tells_by_rules_alone()
         self._lexicon = Lexicon(self._read)
 
     def read(self, text: pl.Series) -> Reading:
         if isinstance(text.dtype, pl.Categorical):
             return self._lexicon.look_up(text)
-        return self._read_others(text) if self._is_plain else Reading.of(self._read(text))
+        if self.field.at_a_glance is not None:
+            return self._read_others(text, self.field.at_a_glance(text))
+        return Reading.of(self._read(text))
 
     def watch(self, values: pl.Series) -> None:
         """Notes words that are not known of an open vocabulary."""
@@ -81,19 +82,9 @@ class FieldReader:
         is_nothing = pl.all_horizontal(pl.col([*self.field.into]).is_null())
         return (is_nothing & pl.col(f"said {self.field.name}").is_not_null()).alias(self.field.name)
 
-    def _tells_by_rules_alone(self) -> bool:
-        """Whether a text that keeps the rules is a value as it came, such as a link."""
-        if not self._rules or self.field.known or tuple(self.field.into.values()) != (as_it_is,):
-            return False
-        return not self._keeps_rules(pl.Series("text", self._tokens())).any()
-
-    def _keeps_rules(self, text: pl.Series) -> pl.Series:
-        (into,) = self.field.into
-        return text.alias(into).to_frame().select(pl.all_horizontal(*self._rules)).to_series()
-
-    def _read_others(self, text: pl.Series) -> Reading:
-        """Leaves the texts that keep the rules as they came, which most do, and reads the others."""
-        others = true_at(~self._keeps_rules(text))
+    def _read_others(self, text: pl.Series, is_value: pl.Series) -> Reading:
+        """Leaves the texts that are values as they came, which most do, and reads the others."""
+        others = true_at(~is_value)
         read = Reading.of(self._read(text.gather(others)))
         (into,) = self.field.into
         return Reading([text.alias(into).scatter(others, read.values[0])], others[read.bad])

@@ -22,6 +22,8 @@ FEW_VALUES = {"few_values": True}
 
 Reads = Callable[[pl.Expr], pl.Expr]
 """From text, trimmed and never a token of "not determined", to a value; null means that it is none."""
+Glances = Callable[[pl.Series], pl.Series]
+"""From texts to flags, true for what is surely a value just as it came; all else gets a closer look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Field:
     ``aliases`` are other names seen for it, ``into`` the dataset columns that are read from it. ``expects``
     completes the sentence "not …". ``undetermined`` are texts, in lower case, that say neither yes nor no;
     ``known`` values are an open vocabulary, of which a new one is reported (empty: not watched).
+    ``at_a_glance`` spares most texts of a field with many distinct values the work.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Field:
     undetermined: frozenset[str] = frozenset()
     known: frozenset[str] = field(default=frozenset())
     has_few_values: bool = True
+    at_a_glance: Glances | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
