@@ -26,6 +26,7 @@ from ekyc_tasks.errors import ArchiveError
 
 # What fills a block first. Lines are counted too, for some cost a hundred bytes however short they are.
 BLOCK_BYTES, BLOCK_LINES, BLOCK_CELLS = 8 << 20, 1 << 18, 1 << 21
+FIRST_LINES = 1 << 15  # fill the first block, so that what is no table costs little
 MAX_LINE_BYTES = 16 << 20
 MANY_RAGGED = 10_000  # in a table that is said to be none, for nearly all lines are
 
@@ -81,14 +82,16 @@ def _cut(chunks: Iterator[bytes], form: TextForm, name: str) -> Iterator[tuple[b
     lines each has.
     """
     most_lines = min(BLOCK_LINES, BLOCK_CELLS // form.width)
+    enough_lines = min(FIRST_LINES, most_lines)
     held: list[bytes] = []
     held_bytes = held_lines = 0
     for chunk, lines in _counted(chunks, most_lines):
         held.append(chunk)
         held_bytes += len(chunk)
         held_lines += lines
-        if held_bytes < BLOCK_BYTES and held_lines < most_lines:
+        if held_bytes < BLOCK_BYTES and held_lines < enough_lines:
             continue
+        enough_lines = most_lines
         piece, rest = _split(held, form.delimiter)
         rest_lines = _count(rest, _NEWLINE)
         if piece:
@@ -108,9 +111,11 @@ def _cut(chunks: Iterator[bytes], form: TextForm, name: str) -> Iterator[tuple[b
 
 def _counted(chunks: Iterator[bytes], most_lines: int) -> Iterator[tuple[bytes, int]]:
     """Each chunk and how many lines end in it, cut into smaller ones where they are many."""
+    enough_lines = min(FIRST_LINES, most_lines)
     for chunk in chunks:
         lines = _count(chunk, _NEWLINE)
-        step = len(chunk) if lines < most_lines else len(chunk) * most_lines // lines
+        step = len(chunk) if lines < enough_lines else len(chunk) * enough_lines // lines
+        enough_lines = most_lines
         for start in range(0, len(chunk), max(1, step)):
             part = chunk[start : start + step]
             yield part, lines if part is chunk else _count(part, _NEWLINE)
