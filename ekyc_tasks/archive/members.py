@@ -145,8 +145,9 @@ def _usable(tables: list[Table], judge: Judge, left_aside: list[tuple[str, str]]
 
 
 def _with_headers(tables: Sequence[Table], judge: Judge) -> list[Table]:
-    """A part without a header has that of another one of its width, if its first row fits there."""
-    headers = [table.head for table in tables if len(table.head) > 1 and judge(table).has_header]
+    """A part without a header has that of another one of its width that answers, if its first row fits."""
+    offers = [(table.head, judge(table)) for table in tables if len(table.head) > 1]
+    headers = [head for head, offer in offers if offer.has_header and offer.is_answer]
     found = []
     for table in tables:
         wider = [replace(table, header=each) for each in headers if len(each) == len(table.head)]

@@ -69,6 +69,11 @@ def chosen(path, members):
         ),
         ({"full.csv": DOCUMENTED, "short.csv": SHORT}, [["full.csv"], ["short.csv"]], {}),
         ({"part1.csv": DOCUMENTED, "part2.csv": HEADERLESS}, [["part1.csv", "part2.csv"]], {}),
+        (
+            {"info.csv": UNANSWERED, "part1.csv": SHORT, "part2.csv": "+41798284652,no\n"},
+            [["part1.csv", "part2.csv"]],
+            {"info.csv": "no answers in it"},
+        ),
         ({"part1.csv": PROFILE, "part2.csv": PROFILE_BODY}, [["part1.csv", "part2.csv"]], {}),
         ({"a.csv": DOCUMENTED, "b.csv": DOCUMENTED}, [["a.csv"]], {"b.csv": "the same bytes as a.csv"}),
         (
