@@ -59,7 +59,8 @@ class Source:
         return cls(task_type, judge, limits, tiers, choice.workbooks, left_aside=[*choice.left_aside])
 
     def keys(self) -> Generator[Int64Array, None, None]:
-        """Every readable number; without a list of what was sent, the archive is read once more for that."""
+        """Every readable number, for want of a list of what was sent; workbooks are opened for that, too."""
+        self.tiers = (*self.tiers, *self.opened())
         yield from self.tiers[0].keys()
         for tier in self.tiers[1:]:
             try:

@@ -148,6 +148,13 @@ def test_a_workbook_is_opened_where_much_is_missing(load):
     assert report.drift[-1] == "1 number came in result.xlsx only."
 
 
+@pytest.mark.parametrize("table", [NOTHING, ONE], ids=["a header only", "a part"])
+def test_without_a_list_a_workbook_is_opened(load, table):
+    report = load({"all.csv": table, "result.xlsx": sheet(TWO)}, numbers=None)
+    assert set(rows_of(report)["number"]) == {A, B}
+    assert report.counts.missing == 0
+
+
 def test_other_tables_are_not_read_for_what_they_do_not_have(load):
     lists = {"activated.txt": f"{A}\nlost\n", "unregistered.txt": "+41798284659"}
     report = load({"all.csv": ONE + f"{B},no,,,,,,\n", "result.xlsx": "PK\3\4 torn", **lists})
