@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -160,9 +160,9 @@ class _Stream:
         self.healed_lines[block.legacy] += block.healed_lines
         keys = row_keys(block.frame, layout)
         fates = self.reconciler.sort(keys)
-        self.reconciler.count_unreadable(len(block.ragged))
-        known_rows = int(np.count_nonzero(fates == RowFate.KNOWN))
-        self.returned_rows += block.returned_rows - known_rows
+        if self.reconciler.sort_ragged(len(block.ragged)) is RowFate.STRAY:
+            block = replace(block, ragged=())
+        self.returned_rows += block.returned_rows - int(np.count_nonzero(fates >= RowFate.KNOWN))
         is_accepted = fates == RowFate.ACCEPTED
         frame = block.frame if is_accepted.all() else block.frame.filter(is_accepted)
         normalized = self.normalizer.read(frame, block.lines[is_accepted], keys[is_accepted], layout)
@@ -176,7 +176,7 @@ class _Stream:
 
 
 def _rejected(block: Block, fates: Codes, layout: Layout) -> pl.DataFrame:
-    places = np.flatnonzero((fates != RowFate.ACCEPTED) & (fates != RowFate.KNOWN))
+    places = np.flatnonzero((fates > RowFate.ACCEPTED) & (fates < RowFate.KNOWN))
     rejected = set_apart(block.frame, block.lines, places, layout, reason=_REASONS.gather(fates[places]))
     return pl.concat([ragged_apart(block.ragged), rejected]) if block.ragged else rejected
 
@@ -230,13 +230,16 @@ def _wanted(source: Source, reconciler: Reconciler) -> Generator[Tier, None, Non
     first, *others = source.tiers
     yield source.take(first)
     for tier in chain(others, _workbooks(source, reconciler)):
-        if why := _why_not(tier, first, reconciler):
+        if why := _why_not(tier, reconciler):
             source.leave(tier, why)
             continue
-        before = reconciler.begin_tier()
+        reconciler.begin_tier()
+        accepted, stray = reconciler.accepted, reconciler.stray
         yield source.take(tier)
-        found = reconciler.accepted - before
-        source.notes.append(f"{count(found, 'number')} came in {' and '.join(tier.names)} only.")
+        names = " and ".join(tier.names)
+        source.notes.append(f"{count(reconciler.accepted - accepted, 'number')} came in {names} only.")
+        if rows := reconciler.stray - stray:
+            source.notes.append(f"Left aside: {count(rows, 'row')} of {names} with no number that was sent.")
 
 
 def _workbooks(source: Source, reconciler: Reconciler) -> Generator[Tier, None, None]:
@@ -248,14 +251,14 @@ def _workbooks(source: Source, reconciler: Reconciler) -> Generator[Tier, None, 
     ]
 
 
-def _why_not(tier: Tier, first: Tier, reconciler: Reconciler) -> str | None:
+def _why_not(tier: Tier, reconciler: Reconciler) -> str | None:
     """Why a tier need not be read, or cannot be."""
     try:
         if reconciler.missing and any(map(reconciler.lacks, tier.keys())):
             return None
     except ArchiveError:
         return "it cannot be read"
-    return f"the rows of {first.names[0]} again"
+    return "it answers no number that was missing"
 
 
 def _accounts(stream: _Stream, accepted: int) -> Reconciliation:
@@ -276,7 +279,7 @@ def _drift(source: Source, stream: _Stream) -> tuple[str, ...]:
     """Each sentence once, in the order in which it came up."""
     task_type = stream.normalizer.task_type
     found = [note for table, _ in source.tables for note in table.notes]
-    found += [sentence for _, layout in source.tables for sentence in layout_drift(layout, task_type)]
+    found += layout_drift([layout for _, layout in source.tables], task_type)
     found += [*source.notes, *value_drift(stream.normalizer)]
     for legacy, lines in stream.healed_lines.items():
         if lines:

@@ -26,13 +26,14 @@ _LAST_TIER = 255
 
 
 class RowFate(IntEnum):
-    """What becomes of a returned row; those between the first and the last are quarantined."""
+    """What becomes of a row. Further tables are read only for the numbers that better ones lack."""
 
     ACCEPTED = 0
     UNREADABLE = 1
     UNEXPECTED = 2
     DUPLICATE = 3
-    KNOWN = 4  # a better table has it: no row at all
+    KNOWN = 4  # of a further table; a better one has it, so it is none that came back
+    STRAY = 5  # of a further table, about no number that was sent: nor is this one
 
 
 class Reconciler:
@@ -60,17 +61,24 @@ class Reconciler:
                 in_order, rows = first_come_first(lows, places)
                 fates[rows] = sent.fates(in_order, self._tier)
         fates[keys == UNREADABLE] = RowFate.UNREADABLE
+        if self._is_further:
+            fates[(fates == RowFate.UNREADABLE) | (fates == RowFate.UNEXPECTED)] = RowFate.STRAY
         self._rows += np.bincount(fates, minlength=len(RowFate))
         return fates
 
-    def count_unreadable(self, rows: int) -> None:
-        """Rows that did not even have cells."""
-        self._rows[RowFate.UNREADABLE] += rows
+    def sort_ragged(self, rows: int) -> RowFate:
+        """The fate of so many rows that did not even have cells."""
+        fate = RowFate.STRAY if self._is_further else RowFate.UNREADABLE
+        self._rows[fate] += rows
+        return fate
 
-    def begin_tier(self) -> int:
-        """From now on rows come from tables that hold those of earlier ones again; how many are accepted."""
+    def begin_tier(self) -> None:
+        """From now on rows come from further tables, which hold those of earlier ones again."""
         self._tier = min(self._tier + 1, _LAST_TIER)
-        return self.accepted
+
+    @property
+    def _is_further(self) -> bool:
+        return self._tier > 1
 
     def lacks(self, keys: Int64Array) -> bool:
         """Whether one of these numbers was sent and is not answered yet."""
@@ -80,6 +88,10 @@ class Reconciler:
     @property
     def accepted(self) -> int:
         return int(self._rows[RowFate.ACCEPTED])
+
+    @property
+    def stray(self) -> int:
+        return int(self._rows[RowFate.STRAY])
 
     @property
     def submitted(self) -> int:
@@ -96,7 +108,7 @@ class Reconciler:
         ``returned`` and ``accepted`` are the reader's and the writer's own counts (rows); missing numbers are
         counted among the submitted ones.
         """
-        _, unreadable, unexpected, duplicate, _ = (int(rows) for rows in self._rows)
+        _, unreadable, unexpected, duplicate, *_ = (int(rows) for rows in self._rows)
         return Reconciliation(
             submitted=self.submitted,
             returned=returned,

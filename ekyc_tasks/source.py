@@ -9,7 +9,7 @@ from functools import partial
 from ekyc_tasks.archive import Block, Int64Array, Judge, Member, Table, choose, open_workbook
 from ekyc_tasks.errors import ArchiveError, LoadFailed
 from ekyc_tasks.models import ArchiveLimits
-from ekyc_tasks.normalize import UNREADABLE, Layout, layout_of, offer, row_keys
+from ekyc_tasks.normalize import UNREADABLE, Layout, layout_of_table, offer, row_keys
 from ekyc_tasks.task_types import TaskType
 
 Read = tuple[Block, Layout]
@@ -100,7 +100,7 @@ def _tier(tables: Sequence[Table], task_type: TaskType) -> Tier:
 
 
 def _layout(table: Table, task_type: TaskType) -> Layout:
-    layout = layout_of(table.head, task_type, table.verdict, table.header)
+    layout = layout_of_table(table, task_type)
     if layout is None or not layout.answers(task_type):
         raise LoadFailed(_no_answer(layout, task_type))
     return layout

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
 
 from ekyc_tasks.archive.encodings import Healer, as_utf8, declared
+from ekyc_tasks.archive.tables import ROWS_TRIED
 
+_QUOTED = re.compile(r'"[^"]*"')
 _DELIMITERS = (",", ";", "\t", "|")
-_ROWS_TRIED = 20
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1b"})
 _CONTROLS_IN_TEXT = 1 / 50  # of its bytes at most; of random ones, a tenth
 _ENOUGH_TO_DETECT = 1 << 11  # a few rows; an archive may have thousands of members
@@ -19,7 +23,12 @@ _ENOUGH_TO_DETECT = 1 << 11  # a few rows; an archive may have thousands of memb
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """How a member is written. ``head_lines`` is how many lines its first row, and blanks before it, take."""
+    """How a member is written.
+
+    ``head`` is the first row of the width that the table has, ``sample`` are some rows after it.
+    ``head_lines`` is how many lines it takes with the blanks before it; 0 where other rows are before it,
+    which are to be told.
+    """
 
     encoding: str
     bom_bytes: int
@@ -27,6 +36,7 @@ class TextForm:
     delimiter: str
     head: tuple[str, ...]
     head_lines: int
+    sample: tuple[tuple[str, ...], ...] = ()
 
     @property
     def width(self) -> int:
@@ -40,14 +50,17 @@ def sniff(head: bytes) -> TextForm | None:
     if not _is_text(data):
         return None
     text = _decoded(data)
-    ends_with_cr = "\r" in text and "\n" not in text
+    outside = _QUOTED.sub("", text)
+    ends_with_cr = "\r" in outside and "\n" not in outside
     lines = text.split("\r" if ends_with_cr else "\n")
     blank_lines = next((n for n, line in enumerate(lines) if line.strip()), len(lines))
     rest = "\n".join(lines[blank_lines:])
     if not rest:
         return None
-    cells, row_lines, delimiter = _first_row(rest)
-    return TextForm(encoding, bom_bytes, ends_with_cr, delimiter, cells, blank_lines + row_lines)
+    start = max((_Start.of(rest, delimiter) for delimiter in _DELIMITERS), key=lambda start: start.fit)
+    head_lines = 0 if start.first else blank_lines + start.lines
+    cells, *sample = start.rows[start.first :] or [()]
+    return TextForm(encoding, bom_bytes, ends_with_cr, start.delimiter, cells, head_lines, tuple(sample))
 
 
 def _is_text(data: bytes) -> bool:
@@ -68,27 +81,40 @@ def _decoded(data: bytes) -> str:
     return (healed + data[end:]).decode(errors="replace")
 
 
-def _first_row(text: str) -> tuple[tuple[str, ...], int, str]:
-    """Its cells, how many lines it takes, and the delimiter that the most rows agree on.
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The first rows by one delimiter.
 
-    Of several, the one that makes more cells of it.
+    ``lines`` is how many the very first takes, ``first`` which of them has the table's width.
     """
-    found = [(*_row(text, delimiter), delimiter) for delimiter in _DELIMITERS]
-    return max(found, key=lambda row: (_alike_rows(text, row[2], len(row[0])), len(row[0])))
+
+    delimiter: str
+    rows: list[tuple[str, ...]]
+    lines: int
+    first: int
+
+    @classmethod
+    def of(cls, text: str, delimiter: str) -> _Start:
+        reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
+        rows: list[tuple[str, ...]] = []
+        lines = 1
+        with suppress(csv.Error):
+            for row in islice(reader, ROWS_TRIED):
+                lines = lines if rows else reader.line_num
+                rows += [tuple(row)] if row else []
+        return cls(delimiter, rows, lines, _first_of_table(rows))
+
+    @property
+    def fit(self) -> tuple[bool, int, int]:
+        """Whether the very first is of the table and has several cells, how many have as many; how many."""
+        width = len(self.rows[self.first]) if self.rows else 0
+        alike = sum(len(row) == width for row in self.rows) if width > 1 else 0
+        return width > 1 and self.first == 0, alike, width
 
 
-def _row(text: str, delimiter: str) -> tuple[tuple[str, ...], int]:
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
-    with suppress(csv.Error):
-        return tuple(next(reader, [])), reader.line_num
-    return (), 1
-
-
-def _alike_rows(text: str, delimiter: str, width: int) -> int:
-    """How many of the first rows have as many cells as the very first, if it has several."""
-    if width <= 1:
-        return 0
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
-    with suppress(csv.Error):
-        return sum(len(row) == width for row in islice(reader, _ROWS_TRIED))
-    return 0
+def _first_of_table(rows: Sequence[tuple[str, ...]]) -> int:
+    """The very first, unless most others have another width and it is no header: too narrow, or a row."""
+    widths = [len(row) for row in rows]
+    is_header = not rows or (len(rows[0]) > 1 and not any(map(str.isdigit, rows[0][0])))
+    usual, times = Counter(widths).most_common(1)[0] if rows else (0, 0)
+    return 0 if is_header or times * 2 <= len(rows) else widths.index(usual)

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, cast
@@ -25,7 +26,7 @@ import pyarrow as pa
 
 from ekyc_tasks.archive import workbook
 from ekyc_tasks.archive.containers import Member, shown, zip_members
-from ekyc_tasks.archive.tables import MAX_COLUMNS, Block, Blocks, ColumnTypes, Table
+from ekyc_tasks.archive.tables import MAX_COLUMNS, ROWS_TRIED, Block, Blocks, ColumnTypes, Table
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
 
@@ -62,6 +63,10 @@ class _Sheet:
         for batch in pa.ipc.open_stream(self.stream):
             frame = cast(pl.DataFrame, pl.from_arrow(batch))
             yield frame.select(pl.when(pl.all() != "").then(pl.all()))  # some writers fill blank cells
+
+    def filled_rows(self) -> Iterator[tuple[str | None, ...]]:
+        for frame in self.frames():
+            yield from frame.filter(_is_filled(frame)).iter_rows()
 
 
 def sheet_tables(books: Sequence[tuple[Member, bool | None]], limits: ArchiveLimits) -> list[Table]:
@@ -174,17 +179,24 @@ def _written(streams: IO[bytes]) -> Iterator[_Sheet]:
 def _table(name: str, sheet: _Sheet, verdict: bool | None) -> Table | None:
     if not sheet.width:
         return None
-    filled = (frame.row(at) for frame in sheet.frames() for at in np.flatnonzero(_is_filled(frame))[:1])
-    head = next(filled, None)
-    if head is None:
+    rows = [tuple(cell or "" for cell in row) for row in islice(sheet.filled_rows(), ROWS_TRIED)]
+    if not rows:
         return None
+    first = _first_of_table(rows)
     is_cut = sheet.rows >= MAX_ROWS
     notes = (f"Sheet {name} is full: rows beyond {MAX_ROWS:,} are not in it.",) if is_cut else ()
-    return Table(name, tuple(cell or "" for cell in head), verdict, partial(_blocks, sheet), notes)
+    blocks = partial(_blocks, sheet, first == 0)
+    return Table(name, rows[first], verdict, blocks, notes, sample=tuple(rows[first + 1 :]))
 
 
-def _blocks(sheet: _Sheet, skip_head: bool, few: Collection[int]) -> Blocks:
+def _first_of_table(rows: Sequence[tuple[str, ...]]) -> int:
+    """The first row with several cells, if any has: before it are titles, which are to be told."""
+    return next((at for at, row in enumerate(rows) if sum(map(bool, row)) > 1), 0)
+
+
+def _blocks(sheet: _Sheet, is_head_first: bool, skip_head: bool, few: Collection[int]) -> Blocks:
     types = ColumnTypes(sheet.width, few)
+    skip_head = skip_head and is_head_first
     first_line = 1
     for frame in sheet.frames():
         is_filled = _is_filled(frame)

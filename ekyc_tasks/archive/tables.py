@@ -13,6 +13,7 @@ import polars as pl
 Int64Array = npt.NDArray[np.int64]
 
 MAX_COLUMNS = 256
+ROWS_TRIED = 20  # to see what the first ones mean
 MAX_FEW_VALUES = 10_000
 
 
@@ -44,10 +45,10 @@ Blocks = Generator[Block, None, None]
 class Table:
     """A member that holds rows.
 
-    ``head`` are the cells of its first row, header or not; ``verdict`` is what the member's name says about
-    every row in it, or None. ``blocks(skip_head, few)`` reads it, in order, from the start each time; ``few``
-    are the positions of columns that are expected to have few distinct values. ``notes`` are sentences for
-    the report. ``header`` is that of another part, where this one has none.
+    ``head`` are the cells of its first row, header or not, and ``sample`` some rows after it; ``header`` is
+    that of another part, where this one has none. ``verdict`` is what the member's name says about every row
+    in it, or None. ``blocks(skip_head, few)`` reads it, in order, from the start each time; ``few`` are the
+    positions of columns that are expected to have few distinct values. ``notes`` are for the report.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Table:
     blocks: Callable[[bool, Collection[int]], Blocks]
     notes: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
+    sample: tuple[tuple[str, ...], ...] = ()
 
 
 class ColumnTypes:

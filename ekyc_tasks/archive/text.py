@@ -44,7 +44,7 @@ def text_table(member: Member, head: bytes, verdict: bool | None) -> Table | Non
             f"{member.label} has more than {MAX_COLUMNS} columns: it is no table; "
             "ask the provider for it again"
         )
-    return Table(member.name, form.head, verdict, partial(_blocks, member, form))
+    return Table(member.name, form.head, verdict, partial(_blocks, member, form), sample=form.sample)
 
 
 # --- bytes → whole rows ---------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ first row means, `numbers` and `values` read cells, `rows` puts them together bl
 """
 
 from ekyc_tasks.normalize.drift import layout_drift, value_drift
-from ekyc_tasks.normalize.layouts import Layout, layout_of, offer, row_keys
+from ekyc_tasks.normalize.layouts import Layout, layout_of, layout_of_table, offer, row_keys
 from ekyc_tasks.normalize.numbers import UNREADABLE, is_in_range, number_keys
 from ekyc_tasks.normalize.quarantine import ISSUES, ragged_apart, set_apart
 from ekyc_tasks.normalize.rows import Normalized, Normalizer, Stamp
@@ -21,6 +21,7 @@ __all__ = [
     "is_in_range",
     "layout_drift",
     "layout_of",
+    "layout_of_table",
     "number_keys",
     "offer",
     "ragged_apart",

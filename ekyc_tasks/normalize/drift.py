@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from ekyc_tasks.normalize.layouts import NO_HEADER, Layout
+from ekyc_tasks.normalize.layouts import NO_HEADER, NUMBER_LIST, Layout
 from ekyc_tasks.normalize.rows import Normalizer
 from ekyc_tasks.task_types.base import TaskType
 from ekyc_tasks.wording import count
@@ -12,23 +13,28 @@ from ekyc_tasks.wording import count
 _MOST_NAMED, _LONGEST_WORD = 10, 40
 
 
-def layout_drift(layout: Layout, task_type: TaskType) -> Iterator[str]:
-    """A sentence for each column that is absent or unknown; names of columns only."""
-    if layout.dialect == "number list":
+def layout_drift(layouts: Sequence[Layout], task_type: TaskType) -> Iterator[str]:
+    """Sentences about columns that are absent or unknown in what was read; names of columns only."""
+    tables = [layout for layout in layouts if layout.dialect != NUMBER_LIST]
+    if not tables:
         yield "The archive holds lists of bare numbers only: nothing but the verdict is known."
-        return
-    if layout.dialect == NO_HEADER:
-        yield "There is no header: the columns were taken in the documented order."
+    if bare := [layout for layout in tables if layout.dialect == NO_HEADER]:
+        where = _share("in", bare, tables)
+        yield f"There is no header{where}: the columns were taken in the documented order."
     for each in task_type.fields:
-        if each.name not in layout.fields:
-            yield f"Column {each.name} is absent."
-    for extra in layout.extras:
+        if lacking := [layout for layout in tables if each.name not in layout.fields]:
+            yield f"Column {each.name} is absent{_share('from', lacking, tables)}."
+    for extra in chain.from_iterable(layout.extras for layout in tables):
         repeated = extra.repeats is not None
         yield (
             f"Column {extra.key} repeats another."
             if repeated
             else f"Column {extra.key} is not in the contract; it is kept in extra."
         )
+
+
+def _share(preposition: str, some: Sequence[Layout], tables: Sequence[Layout]) -> str:
+    return "" if len(some) == len(tables) else f" {preposition} {len(some)} of {len(tables)} tables"
 
 
 def value_drift(normalizer: Normalizer) -> Iterator[str]:

@@ -12,9 +12,9 @@ import polars as pl
 from ekyc_tasks.archive import Int64Array, Offer, Table
 from ekyc_tasks.normalize.numbers import UNREADABLE, is_number, number_keys
 from ekyc_tasks.task_types import base
-from ekyc_tasks.task_types.base import NUMBER, TaskType
+from ekyc_tasks.task_types.base import NUMBER, TaskType, is_yes_or_no
 
-NO_HEADER = "no header"
+NO_HEADER, NUMBER_LIST = "no header", "number list"
 _LONGEST_NAME = 40
 
 
@@ -55,33 +55,64 @@ class Layout:
 
 
 def layout_of(
-    head: Sequence[str], task_type: TaskType, verdict: bool | None = None, header: Sequence[str] = ()
+    head: Sequence[str],
+    task_type: TaskType,
+    verdict: bool | None = None,
+    header: Sequence[str] = (),
+    sample: Sequence[Sequence[str]] = (),
 ) -> Layout | None:
     """The layout behind a first row, header or not; None if it has no number.
 
     Without a header of its own that of another part is taken, ``header``, or the documented order of columns.
+    ``sample`` are some rows after the first.
     """
+    if not head:
+        return None
     owners = [_owner(cell, task_type) for cell in head]
     if NUMBER in owners:
         return _layout([_snake(cell) for cell in head], owners, _dialect(head, task_type), True, verdict)
-    if header:
-        layout = layout_of(header, task_type, verdict)
-        is_fit = layout is not None and is_number(head[layout.numbers[0]])
-        return replace(layout, has_header=False) if layout is not None and is_fit else None
-    if not head or not is_number(head[0]):
-        return None
-    documented = (NUMBER, *(each.name for each in task_type.fields))
-    owners = [*documented, *[None] * len(head)][: len(head)]
-    names = [owner or f"column_{position}" for position, owner in enumerate(owners, start=1)]
-    return _layout(names, owners, NO_HEADER, False, verdict)
+    found = layout_of(header, task_type, verdict) if header else _documented(len(head), task_type, verdict)
+    is_row = found is not None and _is_row(head, sample, found, task_type)
+    return replace(found, has_header=False) if found is not None and is_row else None
+
+
+def layout_of_table(table: Table, task_type: TaskType) -> Layout | None:
+    return layout_of(table.head, task_type, table.verdict, table.header, table.sample)
 
 
 def offer(table: Table, task_type: TaskType) -> Offer:
     """How well a table answers a check."""
-    layout = layout_of(table.head, task_type, table.verdict, table.header)
+    layout = layout_of_table(table, task_type)
     if layout is None:
         return Offer()
     return Offer(1 + len(layout.fields), layout.has_header, layout.answers(task_type))
+
+
+def _documented(width: int, task_type: TaskType, verdict: bool | None) -> Layout:
+    documented = (NUMBER, *(each.name for each in task_type.fields))
+    owners = [*documented, *[None] * width][:width]
+    names = [owner or f"column_{position}" for position, owner in enumerate(owners, start=1)]
+    return _layout(names, owners, NO_HEADER, False, verdict)
+
+
+def _is_row(
+    head: Sequence[str], sample: Sequence[Sequence[str]], layout: Layout, task_type: TaskType
+) -> bool:
+    """Whether a first row that is no known header is a row: it has a number, or only lacks it.
+
+    What lacks it may be a header with names that nobody knows, but no header says what the rows below it say.
+    """
+    at = layout.numbers[0]
+    if is_number(head[at]):
+        return True
+    rows = [row for row in sample if len(row) == len(head)]
+    if not any(is_number(row[at]) for row in rows):
+        return False
+    if len(head) == 1:
+        return True
+    verdict_at = layout.fields.get(task_type.verdict.name)
+    is_verdict = verdict_at is not None and is_yes_or_no(head[verdict_at])
+    return is_verdict or any(cell and cell == row[place] for row in rows for place, cell in enumerate(head))
 
 
 def row_keys(frame: pl.DataFrame, layout: Layout) -> Int64Array:
@@ -116,7 +147,7 @@ def _layout(
             if at not in first.values()
         ),
         has_header=has_header,
-        dialect="number list" if len(names) == 1 else dialect,
+        dialect=NUMBER_LIST if len(names) == 1 else dialect,
         verdict=verdict,
     )
 

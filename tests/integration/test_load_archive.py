@@ -160,7 +160,55 @@ def test_other_tables_are_not_read_for_what_they_do_not_have(load):
     report = load({"all.csv": ONE + f"{B},no,,,,,,\n", "result.xlsx": "PK\3\4 torn", **lists})
     assert report.members_read == ("all.csv",)
     assert report.counts == counts(returned=2, accepted=2, missing=1)
-    assert dict(report.members_left_aside)["activated.txt"] == "the rows of all.csv again"
+    assert dict(report.members_left_aside)["activated.txt"] == "it answers no number that was missing"
+
+
+def test_further_tables_give_missing_numbers_and_nothing_else(load):
+    strange = "+41790000000"
+    all_of_it = f"{HEADER}\n{A},yes,,,,,,\n{strange},no,,,,,,\n,no,,,,,,\n"
+    lists = {"activated.txt": f"{A}\n", "unregistered.txt": f"{strange}\nlost\n{B}\n{B}\n"}
+    report = load({"all.csv": all_of_it, **lists})
+    assert report.counts == counts(returned=5, accepted=2, unreadable=1, unexpected=1, duplicate=1, missing=1)
+    assert [row["line"] for row in quarantine_of(report)] == [3, 4, 4]
+    assert report.drift == (
+        "1 number came in activated.txt and unregistered.txt only.",
+        "Left aside: 2 rows of activated.txt and unregistered.txt with no number that was sent.",
+    )
+
+
+def test_lists_beside_a_table_are_not_all_that_the_archive_holds(load):
+    report = load({"all.csv": f"Number,telegram\n{A},yes\n", "unregistered.txt": B})
+    assert "Column skin_color is absent." in report.drift
+    assert not any("bare numbers" in sentence for sentence in report.drift)
+
+
+@pytest.mark.parametrize(
+    ("data", "unreadable"),
+    [
+        ({"1.csv": f",no\n{A},yes\n{B},no\n"}, 1),
+        ({"1.csv": f"N/A,banned\n{A},banned\n{B},no\n"}, 1),
+        ({"1.csv": f"{A}\n{B},no\n{C},yes\n"}, 1),
+        ({"1.csv": f"Results\n{HEADER}\n{A},yes{',' * 6}\n{B},no{',' * 6}\n"}, 2),
+        ({"activated.txt": f"N/A\n{A}\n{B}\n"}, 1),
+        ({"1.csv": f"telegram;phone\nyes;{A}\n", "2.csv": f"no;\nno;{B}\n"}, 1),
+        (workbook_bytes([["Results", ""], ["Number", "telegram"], [A, "yes"], [B, "no"]]), 2),
+        (workbook_bytes([["", "yes"], [A, "yes"], [B, "no"]]), 1),
+    ],
+    ids=[
+        "no number", "no yes or no", "too narrow", "a title", "a list", "a part", "a workbook's title",
+        "a workbook's first row",
+    ],
+)  # fmt: skip
+def test_a_first_row_without_a_number_costs_no_other(load, data, unreadable):
+    report = load(data)
+    assert (report.counts.accepted, report.counts.unreadable) == (2, unreadable)
+    assert len(quarantine_of(report)) == unreadable
+
+
+@pytest.mark.parametrize("head", ["Telefoon,Status", "Telefoon,", ",", "Telefoon,uitslag,yes"])
+def test_a_header_that_nobody_knows_is_not_taken_for_a_row(load, head):
+    with pytest.raises(LoadFailed, match="no column of numbers"):
+        load({"1.csv": f"{head}\n{A},yes,,\n{B},no,,\n".replace(",,", "," * (head.count(",") - 1))})
 
 
 def test_a_damaged_list_beside_a_table_costs_nothing(load):
@@ -179,7 +227,7 @@ def test_reports_what_was_read_and_what_not(load):
     assert report.members_read == ("t/all.csv",)
     assert report.members_left_aside == (
         ("__MACOSX/x", "left by an operating system"),
-        ("t/activated.txt", "the rows of t/all.csv again"),
+        ("t/activated.txt", "it answers no number that was missing"),
     )
     assert report.dialect == "documented"
     assert report.drift == (

@@ -94,6 +94,10 @@ def test_reads_quotes_newlines_and_blank_lines(body, rows, lines):
     assert read(f"a,b,c\n{body}".encode()) == (rows, lines, [])
 
 
+def test_lines_that_end_in_cr_may_hold_cells_with_newlines():
+    assert read(b'a,b\r1,"x\ny"\r3,4\r') == ([["1", "x\ny"], ["3", "4"]], [2, 4], [])
+
+
 def test_blank_lines_above_the_header_are_no_rows():
     assert read(b"\n \na,b\n1,2\n") == ([["1", "2"]], [4], [])
 
@@ -207,7 +211,7 @@ A, B = "+41798284651", "+41798284652"
         (f"{A},a;b\n{B},c;d\n", ",", (A, "a;b")),  # either: the first of the two
         (f"{A},yes,a;b\n{B},no,c;d\n", ",", (A, "yes", "a;b")),  # either: more cells
         (f"{A}\n{B}\n", ",", (A,)),
-        (f"{A}\n{B},{B}\n{B},{B}\n", ",", (A,)),
+        (f"{A}\n{B},{B}\n{B},{B}\n", ",", (B, B)),
         (f'{HEADER}\n{A},yes,"x\n' + f"{B},no;,;\n" * 30, ",", tuple(HEADER.split(","))),
     ],
 )

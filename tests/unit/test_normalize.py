@@ -446,7 +446,12 @@ def test_numbers_made_of_keys_keep_the_contract(keys):
     ],
 )  # fmt: skip
 def test_absent_and_unknown_columns_are_reported(head, sentences):
-    assert list(layout_drift(layout_of(head, TG_AVATAR), TG_AVATAR)) == sentences
+    assert list(layout_drift([layout_of(head, TG_AVATAR)], TG_AVATAR)) == sentences
+
+
+def test_what_only_some_tables_lack_is_said_of_so_many():
+    layouts = [layout_of(head, TG_AVATAR) for head in (DOCUMENTED, DOCUMENTED[:-1], ("Number",))]
+    assert list(layout_drift(layouts, TG_AVATAR)) == ["Column skin_color is absent from 1 of 2 tables."]
 
 
 def test_new_words_are_named_and_anything_else_is_only_counted():
