@@ -93,7 +93,8 @@ def funnel(files: Sequence[LandedFile], batches: Sequence[Batch]) -> Funnel:
         **{name: sum(getattr(file, name) for file in files) for name in LINE_COUNTS},
         to_send=sum(file.batched for file in files),
         batches=len(batches),
-        sent=sum(batch.numbers for batch in batches if batch.task_id is not None),
+        # of an imported batch nobody may know the task, but it was answered
+        sent=sum(batch.numbers for batch in batches if batch.task_id is not None or batch.counts is not None),
         **{name: sum(getattr(count, name) for count in counts) for name in _ROW_COUNTS},
     )
 

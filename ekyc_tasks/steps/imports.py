@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from ekyc_tasks.archive import verdict_of
 from ekyc_tasks.dataset import dataset_path, quarantine_path, withdraw
 from ekyc_tasks.disk import discard, publish, sha256_of, staged
-from ekyc_tasks.errors import ArchiveError, ConfigurationError, InputError, LoadFailed
+from ekyc_tasks.errors import ConfigurationError, InputError, LoadFailed
 from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.keys import Keys, distinct
 from ekyc_tasks.landing import arrival, take_copy
@@ -80,7 +81,7 @@ class Importer:
     def _kept(self, given: Given, digest: str, *, instead_of: Batch | None = None) -> Batch:
         """FETCHED: archive and numbers on disk, then the batch in the ledger. Killed between, it begins
         again."""
-        batch_id = f"{IMPORT_PREFIX}{digest[:_ID_LENGTH]}"
+        batch_id = _batch_id(given, digest)
         checked_at = given.checked_at or given.written_at()
         keys = self._numbers(given)
         with planning_turn(self._folder, self._ledger, self._run_id):  # it sweeps files of unknown batches
@@ -134,11 +135,7 @@ class Importer:
             with planning_turn(self._folder, self._ledger, self._run_id):
                 self._forget(batch)
                 self._remove_files(batch.batch_id, given)
-            # it is kept under another name, and lists may say their verdict by theirs alone
-            remedy = (
-                " If its name tells the answer, put it into a ZIP." if isinstance(error, ArchiveError) else ""
-            )
-            raise type(error)(f"{given.name} was not imported, nothing was kept. {error}{remedy}") from None
+            raise type(error)(f"{given.name} was not imported, nothing was kept. {error}") from None
         return Import(self._ledger.history.batch(batch.batch_id), report)
 
     def _corrected(self, known: Batch, given: Given, digest: str) -> Batch:
@@ -177,6 +174,13 @@ class Importer:
         for path in (folder.raw_file(batch_id), folder.batch_file(batch_id), folder.keys_file(batch_id)):
             if path.exists() and not path.samefile(given.archive):
                 discard(path)
+
+
+def _batch_id(given: Given, digest: str) -> str:
+    """The archive is kept under it: what a list says by its name alone, the kept name goes on saying."""
+    verdict = verdict_of(given.name)
+    word = "" if verdict is None else "registered-" if verdict else "unregistered-"
+    return f"{IMPORT_PREFIX}{word}{digest[:_ID_LENGTH]}"
 
 
 def _differs(known: Batch, given: Given) -> bool:

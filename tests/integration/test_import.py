@@ -183,14 +183,18 @@ def test_an_archive_without_a_readable_number_is_refused_and_not_kept(refused, e
     assert ekyc("replay", "--all")[0] == 0
 
 
-def test_what_cannot_be_loaded_from_where_it_is_kept_is_let_go_of(refused, ekyc, folder, tmp_path):
-    archive = tmp_path / "activated.txt"  # its name is the verdict, and only its bytes are kept
-    archive.write_text("\n".join(NUMBERS))
-    code, why = refused(archive)
-    assert (code, batches(folder), files(folder)) == (3, [], {})
-    assert why.startswith("activated.txt was not imported, nothing was kept. Batch import-")
-    assert why.endswith("If its name tells the answer, put it into a ZIP.")
-    assert ekyc("import", write_zip(tmp_path / "a.zip", {archive.name: archive.read_bytes()}))[0] == 0
+def test_a_list_goes_on_saying_its_verdict_by_the_name_that_it_is_kept_under(ekyc, folder, tmp_path):
+    for name, number in (("activated.txt", NUMBERS[0]), ("unregistered.csv", NUMBERS[1])):
+        (tmp_path / name).write_text(number)
+        assert ekyc("import", tmp_path / name)[0] == 0
+    assert [batch.is_import for batch in batches(folder)] == [True, True]
+    before = files(folder)
+    assert ekyc("replay", "--all")[0] == 0
+    assert files(folder) == before
+    rows = pl.read_parquet(folder.warehouse / "**/*.parquet", hive_partitioning=False)
+    assert dict(rows.select("number", "telegram").iter_rows()) == {NUMBERS[0]: True, NUMBERS[1]: False}
+    numbers = json.loads(ekyc("status", "--json")[1])["numbers"]
+    assert (numbers["sent"], numbers["accepted"], numbers["missing"]) == (2, 2, 0)
 
 
 def fails_to_load(patch, words="its accounts do not add up"):
