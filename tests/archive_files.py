@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 HEADER = "Number,telegram,avatar,age,gender,category,hair_color,skin_color"
@@ -39,9 +40,9 @@ def write_zip(path: Path, members: Members, method: int = DEFLATED) -> Path:
     return path
 
 
-def workbook_bytes(*sheets: list[list[object]]) -> bytes:
+def workbook_bytes(*sheets: list[list[object]], names: Sequence[str] = ()) -> bytes:
     """An XLSX with these sheets, as small as the format allows."""
-    names = [f"sheet{number}" for number in range(1, len(sheets) + 1)]
+    names = names or [f"sheet{number}" for number in range(1, len(sheets) + 1)]
     parts: Members = {
         "[Content_Types].xml": f'<Types xmlns="{_TYPES}">'
         '<Default Extension="xml" ContentType="application/xml"/>'

@@ -10,9 +10,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 
 from ekyc_tasks.archive.containers import Member, foreign, is_gzip, is_workbook, is_zip
+from ekyc_tasks.archive.names import natural, verdict_of, words
 from ekyc_tasks.archive.sheets import sheet_tables
 from ekyc_tasks.archive.tables import Table
 from ekyc_tasks.archive.text import text_table
@@ -32,10 +32,6 @@ class Offer:
 Judge = Callable[[Table], Offer]
 
 _SYSTEM = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
-# Not "active": task types have it in their names.
-_YES_WORDS = {"activated", "registered"}
-_NO_WORDS = {"unactivated", "inactive", "unregistered"}
-_NEGATIONS = {"not", "non", "un", "no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,7 @@ class _Sorting:
 def choose(members: Sequence[Member], judge: Judge, limits: ArchiveLimits) -> Choice:
     """The tables to read. Raises `ArchiveError` if no member holds rows."""
     sorting = _Sorting()
-    for member in sorted(members, key=lambda member: _natural(member.name)):
+    for member in sorted(members, key=lambda member: natural(member.name)):
         if why := _place(member, sorting):
             sorting.left_aside.append((member.name, why))
     left_aside = sorting.left_aside
@@ -76,20 +72,19 @@ def choose(members: Sequence[Member], judge: Judge, limits: ArchiveLimits) -> Ch
 
 def open_workbook(book: Member, judge: Judge, limits: ArchiveLimits) -> tuple[Table, ...]:
     """Its sheets that answer the check. Raises `ArchiveError`."""
-    sheets = sheet_tables([(book, verdict_of(book.name))], limits)
-    return tuple(table for table in _with_headers(sheets, judge) if judge(table).is_answer)
+    sheets = _with_headers(sheet_tables([book], limits), judge)
+    return tuple(table for table in sheets if judge(table).is_answer)
 
 
 def _opened(sorting: _Sorting, judge: Judge, limits: ArchiveLimits, *, is_alone: bool) -> list[Table]:
     """The sheets of all workbooks; one that cannot be read is an error where nothing else can be."""
-    books = [(book, verdict_of(book.name)) for book in sorting.workbooks]
-    sorting.workbooks.clear()
+    books, sorting.workbooks = sorting.workbooks, []
     try:
         return _usable(sheet_tables(books, limits), judge, sorting.left_aside)
     except ArchiveError:
         if is_alone:
             raise
-        sorting.left_aside += [(book.name, "workbooks that cannot be read") for book, _ in books]
+        sorting.left_aside += [(book.name, "workbooks that cannot be read") for book in books]
         return []
 
 
@@ -175,29 +170,6 @@ def _tiers(tables: list[Table], judge: Judge) -> tuple[tuple[Table, ...], ...]:
 
 def _excerpt_rank(table: Table) -> int:
     """0 for the full table by name, 2 for a table named after one verdict, 1 for the rest."""
-    if "all" in _words(table.name):
+    if "all" in words(table.name):
         return 0
     return 1 if table.verdict is None else 2
-
-
-def verdict_of(name: str) -> bool | None:
-    """What a member's name says about each of its rows: ``unregistered.txt`` → False.
-
-    >>> verdict_of("d4g2/activated.txt"), verdict_of("not_registered-2.csv"), verdict_of("all.csv")
-    (True, False, None)
-    """
-    words = _words(name)
-    if words & _NO_WORDS:
-        return False
-    if words & _YES_WORDS:
-        return not words & _NEGATIONS
-    return None
-
-
-def _words(name: str) -> set[str]:
-    return set(re.findall(r"[a-z]+", PurePosixPath(name).stem.casefold()))
-
-
-def _natural(name: str) -> list[tuple[str, int]]:
-    """Sorts ``part2`` before ``part10``."""
-    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", name)]

@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from ekyc_tasks.archive import workbook
 from ekyc_tasks.archive.containers import Member, shown, zip_members
+from ekyc_tasks.archive.names import verdict_of
 from ekyc_tasks.archive.tables import MAX_COLUMNS, ROWS_TRIED, Block, Blocks, ColumnTypes, Table
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
@@ -69,20 +70,21 @@ class _Sheet:
             yield from frame.filter(_is_filled(frame)).iter_rows()
 
 
-def sheet_tables(books: Sequence[tuple[Member, bool | None]], limits: ArchiveLimits) -> list[Table]:
-    """Each sheet that holds a row, in the workbooks' order; they come with what their names say about every
-    row. Raises `ArchiveError`.
-    """
+def sheet_tables(books: Sequence[Member], limits: ArchiveLimits) -> list[Table]:
+    """Each sheet that holds a row, in the workbooks' order. Raises `ArchiveError`."""
     if len(books) > MAX_WORKBOOKS:
         raise ArchiveError(f"it holds more than {MAX_WORKBOOKS} workbooks; ask the provider for one table")
-    return [table for member, verdict in books for table in _tables(member, verdict, limits)]
+    return [table for member in books for table in _tables(member, limits)]
 
 
-def _tables(member: Member, verdict: bool | None, limits: ArchiveLimits) -> list[Table]:
+def _tables(member: Member, limits: ArchiveLimits) -> Iterator[Table]:
     sheets = _sheets(member, limits)
-    names = [member.name if len(sheets) == 1 else f"{member.name}: {shown(sheet.name)}" for sheet in sheets]
-    tables = (_table(name, sheet, verdict) for name, sheet in zip(names, sheets, strict=True))
-    return [table for table in tables if table is not None]
+    for sheet in sheets:
+        name = member.name if len(sheets) == 1 else f"{member.name}: {shown(sheet.name)}"
+        told = (verdict_of(each) for each in (sheet.name, member.name))
+        verdict = next((each for each in told if each is not None), None)
+        if table := _table(name, sheet, verdict):
+            yield table
 
 
 def _sheets(member: Member, limits: ArchiveLimits) -> list[_Sheet]:

@@ -269,6 +269,19 @@ def test_lists_alone_give_verdicts_and_say_so(load):
     )
 
 
+def test_sheets_of_bare_numbers_say_their_verdict_by_their_names(load):
+    names = ("activated", "not activated")
+    report = load({"result.xlsx": workbook_bytes([["Number"], [A]], [["Number"], [B], [C]], names=names)})
+    assert report.counts == counts()
+    assert rows_of(report)["telegram"].to_list() == [True, False, False]
+
+
+def test_the_sheet_of_all_numbers_is_the_best(load):
+    sheets = [["Number", "telegram"], [A, "no"]], [["Number", "telegram"], [A, "yes"], [B, "no"]]
+    report = load({"result.xlsx": workbook_bytes(*sheets, names=("Some", "All"))})
+    assert dict(rows_of(report).select("number", "telegram").iter_rows()) == {A: True, B: False}
+
+
 def test_lists_alone_are_no_answer_where_the_verdict_is_not_yes_or_no(load):
     with pytest.raises(LoadFailed, match="cannot answer tg_active"):
         load({"activated.txt": LIST}, task_type="tg_active")

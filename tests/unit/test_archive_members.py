@@ -8,7 +8,7 @@ import pytest
 from archive_files import DOCUMENTED, HEADER, NUMBERS, workbook_bytes, write_zip, zip_bytes
 
 from ekyc_tasks.archive import choose, open_members
-from ekyc_tasks.archive.members import verdict_of
+from ekyc_tasks.archive.names import verdict_of
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
 from ekyc_tasks.normalize import offer

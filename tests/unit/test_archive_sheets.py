@@ -31,7 +31,7 @@ BOOK = workbook_bytes([["Number", "telegram"], ["+41798284651", "yes"]])
 def tables(path: Path, data: bytes, limits: ArchiveLimits = LIMITS):
     (path / "a.xlsx").write_bytes(data)
     with open_members(path / "a.xlsx", limits) as members:
-        return sheet_tables([(member, None) for member in members], limits)
+        return sheet_tables(members, limits)
 
 
 def rows(table):
