@@ -204,19 +204,25 @@ def fails_to_load(patch, words="its accounts do not add up"):
     patch.setattr("ekyc_tasks.steps.imports.load", fails)
 
 
-def test_an_import_that_was_left_unloaded_can_be_got_rid_of_by_importing_it_again(
-    refused, ekyc, folder, tmp_path, monkeypatch
-):
+@pytest.fixture
+def unloaded(ekyc, tmp_path, monkeypatch):
+    """An archive whose import was interrupted before it was loaded."""
     archive = write_zip(tmp_path / "old.zip", {"all.csv": DOCUMENTED})
     with monkeypatch.context() as patch:
         patch.setattr("ekyc_tasks.steps.imports.load", lambda *_, **__: sys.exit(130))
         ekyc("import", archive)
-    assert [batch.state for batch in batches(folder)] == [BatchState.FETCHED]
+    return archive
+
+
+def test_an_import_that_was_left_unloaded_can_be_got_rid_of_by_importing_it_again(
+    refused, ekyc, folder, unloaded, monkeypatch
+):
     (batch,) = batches(folder)
+    assert batch.state is BatchState.FETCHED
     with open_ledger(address(folder)) as ledger, pytest.raises(ConfigurationError, match="archive again"):
         asyncio.run(resolve(batch.batch_id, Verdict(Decision.ABANDON, "me"), ledger=ledger, provider=None))
     kept = folder.raw_file(batch.batch_id)
-    archive.unlink()
+    unloaded.unlink()
     with monkeypatch.context() as patch:
         fails_to_load(patch)
         assert refused(kept)[0] == 3
@@ -227,12 +233,8 @@ def test_an_import_that_was_left_unloaded_can_be_got_rid_of_by_importing_it_agai
 
 
 def test_files_that_counted_on_an_import_are_planned_again_without_it(
-    refused, ekyc, folder, tmp_path, monkeypatch
+    refused, folder, tmp_path, unloaded, monkeypatch
 ):
-    archive = write_zip(tmp_path / "old.zip", {"all.csv": DOCUMENTED})
-    with monkeypatch.context() as patch:
-        patch.setattr("ekyc_tasks.steps.imports.load", lambda *_, **__: sys.exit(130))
-        ekyc("import", archive)
     batch_id = batches(folder)[0].batch_id
     asked = tmp_path / "ask.txt"
     asked.write_text("\n".join(NUMBERS))
@@ -251,7 +253,7 @@ def test_files_that_counted_on_an_import_are_planned_again_without_it(
         ledger.runs.ended("one")
     with monkeypatch.context() as patch:
         fails_to_load(patch)
-        refused(archive)
+        refused(unloaded)
     with open_ledger(address(folder)) as ledger:
         assert [each.file_id for each in ledger.plans.to_plan_again("tg_avatar")] == [file.file_id]
 
