@@ -83,7 +83,7 @@ class ParquetFile:
         self.rows = 0
         self._schema = arrow_schema(schema, few_values)
         self._waiting: list[pa.Table] = []
-        self._waiting_rows = 0
+        self._waiting_rows = self._waiting_bytes = 0
         self._file = open_private(path)  # not by its name, which pyarrow takes for a URI and for UTF-8
         self._writer = pq.ParquetWriter(
             self._file,
@@ -103,10 +103,11 @@ class ParquetFile:
         arrays = [_array(series) for series in frame.select(self._schema.names)]
         self._waiting.append(pa.Table.from_arrays(arrays, names=self._schema.names))
         self._waiting_rows += frame.height
+        self._waiting_bytes += self._waiting[-1].nbytes
         self.rows += frame.height
         while self._waiting_rows >= ROW_GROUP_ROWS:
             self._write(ROW_GROUP_ROWS)
-        if sum(table.nbytes for table in self._waiting) >= ROW_GROUP_BYTES:
+        if self._waiting_bytes >= ROW_GROUP_BYTES:
             self._write(self._waiting_rows)
 
     def _write(self, rows: int) -> None:
@@ -119,6 +120,7 @@ class ParquetFile:
                 self._waiting.insert(0, table.slice(rows))
             rows -= group[-1].num_rows
             self._waiting_rows -= group[-1].num_rows
+        self._waiting_bytes = sum(table.nbytes for table in self._waiting)
         columns = [
             _column([chunk for table in group for chunk in table.column(at).chunks], field.type)
             for at, field in enumerate(self._schema)

@@ -141,13 +141,15 @@ def _usable(tables: list[Table], judge: Judge, left_aside: list[tuple[str, str]]
 
 def _with_headers(tables: Sequence[Table], judge: Judge) -> list[Table]:
     """A part without a header has that of another one of its width that answers, if its first row fits."""
-    offers = [(table.head, judge(table)) for table in tables if len(table.head) > 1]
-    headers = [head for head, offer in offers if offer.has_header and offer.is_answer]
+    offers = [(table, judge(table)) for table in tables]
+    headers = dict.fromkeys(  # each once
+        table.head for table, offer in offers if len(table.head) > 1 and offer.has_header and offer.is_answer
+    )
     found = []
-    for table in tables:
-        wider = [replace(table, header=each) for each in headers if len(each) == len(table.head)]
-        is_bare = wider and not judge(table).has_header
-        found.append(next((each for each in wider if judge(each).columns), table) if is_bare else table)
+    for table, offer in offers:
+        fitting = [] if offer.has_header else [each for each in headers if len(each) == len(table.head)]
+        wider = (replace(table, header=each) for each in fitting)
+        found.append(next((each for each in wider if judge(each).columns), table))
     return found
 
 
