@@ -252,9 +252,9 @@ def _workbooks(source: Source, reconciler: Reconciler) -> Generator[Tier, None, 
 
 
 def _why_not(tier: Tier, reconciler: Reconciler) -> str | None:
-    """Why a tier need not be read, or cannot be."""
+    """Why a tier need not be read, or cannot be. It is looked at to its end: later nothing can be undone."""
     try:
-        if reconciler.missing and any(map(reconciler.lacks, tier.keys())):
+        if reconciler.missing and sum(map(reconciler.lacks, tier.keys())):
             return None
     except ArchiveError:
         return "it cannot be read"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
-from ekyc_tasks.archive import Block, Int64Array, Judge, Member, Table, choose, open_workbook
+from ekyc_tasks.archive import MAX_WORKBOOKS, Block, Int64Array, Judge, Member, Table, choose, open_workbook
 from ekyc_tasks.errors import ArchiveError, LoadFailed
 from ekyc_tasks.models import ArchiveLimits
 from ekyc_tasks.normalize import UNREADABLE, Layout, layout_of_table, offer, row_keys
 from ekyc_tasks.task_types import TaskType
 
 Read = tuple[Block, Layout]
+Layouts = Callable[[Table], Layout | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Source:
     """The tiers of an archive. The first is read; what becomes of the others is for the reader to say."""
 
     task_type: TaskType
-    judge: Judge
+    layouts: Layouts
     limits: ArchiveLimits
     tiers: tuple[Tier, ...]
     workbooks: tuple[Member, ...]
@@ -53,10 +54,10 @@ class Source:
 
     @classmethod
     def of(cls, members: Sequence[Member], task_type: TaskType, limits: ArchiveLimits) -> Source:
-        judge = partial(offer, task_type=task_type)
-        choice = choose(members, judge, limits)
-        tiers = tuple(_tier(tables, task_type) for tables in choice.tiers)
-        return cls(task_type, judge, limits, tiers, choice.workbooks, left_aside=[*choice.left_aside])
+        layouts = cache(partial(layout_of_table, task_type=task_type))  # asked for again and again
+        choice = choose(members, _judge(layouts, task_type), limits)
+        tiers = tuple(_tier(tables, layouts, task_type) for tables in choice.tiers)
+        return cls(task_type, layouts, limits, tiers, choice.workbooks, left_aside=[*choice.left_aside])
 
     def keys(self) -> Generator[Int64Array, None, None]:
         """Every readable number, for want of a list of what was sent; workbooks are opened for that, too."""
@@ -71,14 +72,17 @@ class Source:
     def opened(self) -> Generator[Tier, None, None]:
         """The workbooks that were not opened yet, each a tier."""
         books, self.workbooks = self.workbooks, ()
-        for book in books:
+        self.left_aside += [
+            (book.name, f"more than {MAX_WORKBOOKS} workbooks") for book in books[MAX_WORKBOOKS:]
+        ]
+        for book in books[:MAX_WORKBOOKS]:
             try:
-                tables = open_workbook(book, self.judge, self.limits)
+                tables = open_workbook(book, _judge(self.layouts, self.task_type), self.limits)
             except ArchiveError:
                 self.left_aside.append((book.name, "a workbook that cannot be read"))
                 continue
             if tables:
-                yield _tier(tables, self.task_type)
+                yield _tier(tables, self.layouts, self.task_type)
             else:
                 self.left_aside.append((book.name, "no answers in it"))
 
@@ -95,12 +99,15 @@ class Source:
         return [each for tier in self.read for each in tier.tables]
 
 
-def _tier(tables: Sequence[Table], task_type: TaskType) -> Tier:
-    return Tier(tuple((table, _layout(table, task_type)) for table in tables), task_type)
+def _judge(layouts: Layouts, task_type: TaskType) -> Judge:
+    return lambda table: offer(layouts(table), task_type)
 
 
-def _layout(table: Table, task_type: TaskType) -> Layout:
-    layout = layout_of_table(table, task_type)
+def _tier(tables: Sequence[Table], layouts: Layouts, task_type: TaskType) -> Tier:
+    return Tier(tuple((table, _required(layouts(table), task_type)) for table in tables), task_type)
+
+
+def _required(layout: Layout | None, task_type: TaskType) -> Layout:
     if layout is None or not layout.answers(task_type):
         raise LoadFailed(_no_answer(layout, task_type))
     return layout

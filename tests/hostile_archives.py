@@ -37,8 +37,11 @@ def entry(
     flags=0,
     mode=0o100600,
     offset=0,
+    far_offset: int | None = None,
 ) -> tuple[bytes, bytes]:
-    """A local header with its data, and the entry of the directory that points at ``offset``."""
+    """A local header with its data, and the entry of the directory that points at ``offset``, or as ZIP64
+    does at ``far_offset``.
+    """
     if packed is None:
         engine = zlib.compressobj(9, zlib.DEFLATED, -15)
         packed = engine.compress(data) + engine.flush() if method == 8 else data
@@ -47,7 +50,10 @@ def entry(
     common = struct.pack("<HHHHHLLLHH", 20, flags, method, 0, 33, crc, len(packed), size, len(name), 0)
     local = b"PK\x03\x04" + common + name + packed
     central = b"PK\x01\x02" + struct.pack("<H", 0x0314) + common
-    return local, central + struct.pack("<HHHLL", 0, 0, 0, mode << 16, offset) + name
+    extra = b"" if far_offset is None else struct.pack("<HHQ", 1, 8, far_offset)
+    if extra:
+        central, offset = central[:-2] + struct.pack("<H", len(extra)), 0xFFFF_FFFF
+    return local, central + struct.pack("<HHHLL", 0, 0, 0, mode << 16, offset) + name + extra
 
 
 def archive(*entries: tuple[bytes, bytes], count: int | None = None) -> bytes:
@@ -89,6 +95,12 @@ def wordy_crowd(members: int, *, name: int = 6, extra: int = 0, comment: int = 0
             file.write(end)
 
     return make
+
+
+def repeating(members: int) -> bytes:
+    """Tables that are no answer, with the same name over all their columns."""
+    head = "Number" + ",a" * 255
+    return zip_bytes({f"{at}.csv": f"{head}\n+{41798000000 + at}{',' * 255}\n" for at in range(members)})
 
 
 def overlapping(members: int) -> bytes:
@@ -269,6 +281,9 @@ HOSTILE: dict[str, bytes | Maker] = {
     "cut-off": zip_bytes({"all.csv": DOCUMENTED})[:200],
     "cut-off-in-its-directory": zip_bytes({"all.csv": DOCUMENTED})[:-10],
     "directory-elsewhere": zip_bytes({"all.csv": DOCUMENTED})[:-6] + b"\xff\xff\xff\x7f\0\0",
+    "points-to-nowhere": one(far_offset=1 << 62),
+    "points-beyond-any-file": one(far_offset=(1 << 64) - 1),
+    "500-members-of-repeated-columns": repeating(500),
     "points-behind-the-end": archive(entry(b"all.csv", TEXT, offset=10_000)),
     "xlsx-bomb": workbook_with({SHEET: bytes(300 << 20)}),
     "xlsx-huge-sheet": workbook_with(
@@ -307,6 +322,9 @@ HOSTILE: dict[str, bytes | Maker] = {
     "web-page": b"<html><body>Sign in</body></html>",
     "lines-of-nothing": TEXT + b"1\n" * 4_000_000,
     "lines-of-quotes": TEXT + b'"\n' * 4_000_000,
+    "lines-of-quotes-that-others-close": zip_bytes(
+        {"all.csv": TEXT + (b'p",x,"' + b"a" * 40 + b"bcde" * 990 + b"\n") * 11_000}
+    ),
     "lines-of-another-alphabet": TEXT + b"\xe9\xe9\n" * 3_000_000,
     "nothing": b"",
     "zeros": bytes(1 << 20),

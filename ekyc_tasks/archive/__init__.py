@@ -8,9 +8,11 @@ extracted under a name that the archive chose.
 from ekyc_tasks.archive.containers import Member, open_members
 from ekyc_tasks.archive.members import Choice, Judge, Offer, choose, open_workbook
 from ekyc_tasks.archive.names import verdict_of
+from ekyc_tasks.archive.sheets import MAX_WORKBOOKS
 from ekyc_tasks.archive.tables import Block, Int64Array, Table
 
 __all__ = [
+    "MAX_WORKBOOKS",
     "Block",
     "Choice",
     "Int64Array",

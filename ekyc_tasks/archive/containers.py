@@ -7,6 +7,7 @@ another download may mend an `ArchiveDamaged`.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import struct
@@ -30,8 +31,9 @@ HEAD_BYTES = 1 << 16
 # Small, for the rest of it is copied at the end of each of the parts that a gzip file may consist of.
 _PACKED_CHUNK = 1 << 15
 
-_RAW_DEFLATE, _GZIP = -15, 31
+_RAW_DEFLATE, _GZIP, _GZIP_MAGIC = -15, 31, b"\x1f\x8b"
 _ENCRYPTED = 0x1
+_WORKBOOK_PARTS = (b"xl/", b"_rels/", b"docProps/", b"customXml/")
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _ENTRY, _ENTRY_HEADER = b"PK\x01\x02", struct.Struct("<28xHHH12x")  # lengths of name, extra field, comment
 _MAX_DIRECTORY_BYTES = 32 << 20  # `zipfile` reads it whole
@@ -83,6 +85,10 @@ class Member:
     def read(self) -> bytes:
         return b"".join(self.chunks())
 
+    def verify(self) -> None:
+        """Raises `ArchiveError` unless it is what it claims to be."""
+        deque(self.chunks(), maxlen=0)
+
 
 def foreign(head: bytes) -> str | None:
     """What these first bytes are, if it is something that this project does not read."""
@@ -95,7 +101,7 @@ def is_workbook(head: bytes) -> bool:
         return False
     name_bytes = _LOCAL_HEADER.unpack_from(head)[1]
     name = head[_LOCAL_HEADER.size : _LOCAL_HEADER.size + name_bytes]
-    return name == b"[Content_Types].xml" or name.startswith((b"xl/", b"_rels/", b"docProps/"))
+    return name == b"[Content_Types].xml" or name.startswith(_WORKBOOK_PARTS)
 
 
 def is_zip(head: bytes) -> bool:
@@ -103,7 +109,7 @@ def is_zip(head: bytes) -> bool:
 
 
 def is_gzip(head: bytes) -> bool:
-    return head.startswith(b"\x1f\x8b")
+    return head.startswith(_GZIP_MAGIC)
 
 
 @contextmanager
@@ -126,7 +132,7 @@ def is_damaged(path: Path, limits: ArchiveLimits) -> bool:
     try:
         with path.open("rb") as file:
             for member in zip_members(file, shown(path.name), limits):
-                deque(member.chunks(), maxlen=0)
+                member.verify()
     except ArchiveDamaged:
         return True
     except ArchiveError:
@@ -164,7 +170,7 @@ def _members(file: BinaryIO, name: str, head: bytes, limits: ArchiveLimits) -> t
 
 
 def _plain(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
-    size = file.seek(0, 2)
+    size = file.seek(0, os.SEEK_END)
     allowed, setting = min(_sizes(limits))
     if size > allowed:
         raise ArchiveError(_beyond(name, "is larger than", allowed, setting))
@@ -198,6 +204,8 @@ def _unpacked(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]
                     rest = rest.lstrip(b"\0") if wbits == _GZIP else b""  # padding
                     if not rest:
                         break
+                    if not _GZIP_MAGIC.startswith(rest[:2]):
+                        raise ArchiveDamaged(f"{name} is damaged: it has bytes behind its end; {_ASK_AGAIN}")
                     engine = isal_zlib.decompressobj(wbits)  # gzip files may be concatenated
                 chunk = engine.decompress(rest, CHUNK)
                 if chunk:
@@ -211,7 +219,7 @@ def _unpacked(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]
 
 
 def _gunzipped(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
-    packed_bytes = file.seek(0, 2)
+    packed_bytes = file.seek(0, os.SEEK_END)
     allowed, setting = min(*_sizes(limits), (limits.max_ratio * packed_bytes, "RATIO"))
     unpacked_bytes = 0
     for chunk in _unpacked(_pieces(file, 0, packed_bytes, _PACKED_CHUNK), _GZIP, name):
@@ -295,16 +303,18 @@ def _refuse_hostile_member(entry: zipfile.ZipInfo, name: str, limits: ArchiveLim
         raise ArchiveError(f"{name} is a symbolic link; {_ASK_AGAIN}")
     if _LEADS_OUT.search(entry.orig_filename):
         raise ArchiveError(f"{name} has a name that leads out of the archive; {_ASK_AGAIN}")
-    if entry.file_size > limits.max_member_bytes:
-        raise ArchiveError(_beyond(name, "is larger than", limits.max_member_bytes, "MEMBER_BYTES"))
-    if entry.file_size > limits.max_ratio * entry.compress_size:
-        raise ArchiveError(
-            f"{name} unpacks to more than {limits.max_ratio} times its size: a bomb; "
-            "if you trust it, raise EKYC_ARCHIVE_MAX_RATIO"
-        )
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ArchiveError(
             f"{name} is packed by method {entry.compress_type}, and only deflate is read; {_EXPORT_AGAIN}"
+        )
+    if entry.file_size > limits.max_member_bytes:
+        raise ArchiveError(_beyond(name, "is larger than", limits.max_member_bytes, "MEMBER_BYTES"))
+    if entry.file_size and not entry.compress_size:
+        raise ArchiveDamaged(f"{name} is damaged: it claims to hold bytes and has none; {_ASK_AGAIN}")
+    if entry.file_size > limits.max_ratio * entry.compress_size:
+        raise ArchiveError(
+            f"{name} unpacks to more than {limits.max_ratio:,} times its size: a bomb; "
+            "if you trust it, raise EKYC_ARCHIVE_MAX_RATIO"
         )
 
 
@@ -328,9 +338,10 @@ def _zip_bytes(file: BinaryIO, entry: zipfile.ZipInfo, name: str) -> Iterator[by
 
 def _data_start(file: BinaryIO, entry: zipfile.ZipInfo, name: str) -> int:
     """Behind the member's own header, whose name and extra field may be longer than the directory's."""
-    file.seek(max(0, entry.header_offset))  # a damaged directory makes it negative
+    is_inside = 0 <= entry.header_offset < file.seek(0, os.SEEK_END)  # else it may be none that can be sought
+    file.seek(entry.header_offset if is_inside else 0)
     header = file.read(_LOCAL_HEADER.size)
-    if entry.header_offset < 0 or len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
+    if not is_inside or len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
         raise ArchiveDamaged(f"{name} is damaged: it does not start where the directory says; {_ASK_AGAIN}")
     _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
     start: int = entry.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes

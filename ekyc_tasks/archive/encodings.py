@@ -38,6 +38,8 @@ def as_utf8(chunks: Iterator[bytes], encoding: str, bom_bytes: int) -> Iterator[
     for chunk in chunks:
         data, unread_bom = chunk[unread_bom:], max(0, unread_bom - len(chunk))
         yield data if encoding == "utf-8" else decode(data).encode()
+    if encoding != "utf-8":
+        yield decode(b"", True).encode()  # a unit that was cut in two
 
 
 class Healer:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from ekyc_tasks.archive.containers import Member, foreign, is_gzip, is_workbook, is_zip
 from ekyc_tasks.archive.names import natural, verdict_of, words
 from ekyc_tasks.archive.sheets import sheet_tables
-from ekyc_tasks.archive.tables import Table
+from ekyc_tasks.archive.tables import MAX_COLUMNS, Table
 from ekyc_tasks.archive.text import text_table
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
@@ -31,7 +31,7 @@ class Offer:
 
 Judge = Callable[[Table], Offer]
 
-_SYSTEM = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
+_SYSTEM = re.compile(r"(^|/)(__MACOSX/|\.[^/]|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +104,21 @@ def _place(member: Member, sorting: _Sorting) -> str | None:
     if _SYSTEM.search(member.name):
         return "left by an operating system"
     if member.fingerprint in sorting.seen:
+        member.verify()  # for what is not read any further may claim anything
         return f"the same bytes as {sorting.seen[member.fingerprint]}"
     head = member.head()
     if why := _unreadable(head):
         return why
     if is_workbook(head):
         sorting.workbooks.append(member)
-    elif table := text_table(member, head, verdict_of(member.name)):
-        sorting.texts.append(table)
-    else:
+    elif not (table := text_table(member, head, verdict_of(member.name))):
         return "not text"
+    elif len(table.head) > MAX_COLUMNS:
+        return f"more than {MAX_COLUMNS} columns, as no table of results has"
+    else:
+        sorting.texts.append(table)
     if member.fingerprint is not None:
-        sorting.seen[member.fingerprint] = member.name
+        sorting.seen[member.fingerprint] = member.label
     return None
 
 

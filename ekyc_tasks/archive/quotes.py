@@ -19,7 +19,7 @@ import numpy.typing as npt
 Positions = npt.NDArray[np.int64]
 
 # A quoted cell may hold newlines; beyond so many lines the opening quote is taken for a stray one.
-MAX_ROW_LINES = 100
+MAX_ROW_LINES = 32
 
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 _OPEN = r'"(?:[^"]++|"")*+'

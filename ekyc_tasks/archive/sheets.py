@@ -40,6 +40,8 @@ MAX_ROWS = 1 << 20
 # memory for a byte of the file, 1.5 to 1.9 for a byte of its parts, and 0.06 to 0.19 s of CPU for a MiB.
 _MEMORY_BYTES, _MEMORY_PER_BYTE, _MEMORY_PER_UNPACKED_BYTE = 64 << 20, 64, 4
 _CPU_MILLISECONDS, _CPU_MILLISECONDS_PER_MIB = 500, 600
+# Honest cells take no more than their XML, unless it is a long text that many have in common.
+_WRITTEN_BYTES, _WRITTEN_PER_UNPACKED_BYTE = 16 << 20, 4
 # By the clock nothing is expected to take so long; it is for what waits without working.
 _PATIENCE_SECONDS, _PATIENCE_PER_CPU = 30, 10
 
@@ -95,7 +97,7 @@ def _sheets(member: Member, limits: ArchiveLimits) -> list[_Sheet]:
         unpacked_bytes = sum(len(chunk) for part in parts for chunk in part.chunks())
         allowance = _allowance(packed.seek(0, os.SEEK_END), unpacked_bytes)
         _raise_outcome(_read(packed, streams, allowance), member.label)
-        return list(_written(streams))
+        return list(_written(streams, member.label))
 
 
 def _copy(member: Member, packed: IO[bytes], limits: ArchiveLimits) -> None:
@@ -120,7 +122,7 @@ def _allowance(packed_bytes: int, unpacked_bytes: int) -> workbook.Allowance:
     return workbook.Allowance(
         memory_bytes=memory_bytes,
         cpu_milliseconds=_CPU_MILLISECONDS + (_CPU_MILLISECONDS_PER_MIB * packed_bytes >> 20),
-        written_bytes=memory_bytes,
+        written_bytes=_WRITTEN_BYTES + _WRITTEN_PER_UNPACKED_BYTE * unpacked_bytes,
         sheets=MAX_SHEETS,
         columns=MAX_COLUMNS,
     )
@@ -165,9 +167,9 @@ def _raise_outcome(code: int, label: str) -> None:
     )
 
 
-def _written(streams: IO[bytes]) -> Iterator[_Sheet]:
+def _written(streams: IO[bytes], label: str) -> Iterator[_Sheet]:
     if not os.fstat(streams.fileno()).st_size:
-        return  # which cannot be mapped
+        raise ArchiveError(f"{label} is a workbook without a sheet; {_ASK_AGAIN}")
     # the mapping outlives the file object, and lasts as long as somebody has a sheet
     written = pa.py_buffer(mmap.mmap(streams.fileno(), 0, access=mmap.ACCESS_READ))
     source = pa.BufferReader(written)

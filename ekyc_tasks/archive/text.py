@@ -21,7 +21,7 @@ from ekyc_tasks.archive.containers import Member
 from ekyc_tasks.archive.encodings import Healer, as_utf8
 from ekyc_tasks.archive.forms import TextForm, sniff
 from ekyc_tasks.archive.quotes import MAX_ROW_LINES, Quotes, grammar, most_lines, quoted_rows, unfinished_row
-from ekyc_tasks.archive.tables import MAX_COLUMNS, Block, Blocks, ColumnTypes, Int64Array, Table
+from ekyc_tasks.archive.tables import Block, Blocks, ColumnTypes, Int64Array, Table
 from ekyc_tasks.errors import ArchiveError
 
 # What fills a block first. Lines are counted too, for some cost a hundred bytes however short they are.
@@ -39,11 +39,6 @@ def text_table(member: Member, head: bytes, verdict: bool | None) -> Table | Non
     form = sniff(head)
     if form is None:
         return None
-    if form.width > MAX_COLUMNS:
-        raise ArchiveError(
-            f"{member.label} has more than {MAX_COLUMNS} columns: it is no table; "
-            "ask the provider for it again"
-        )
     return Table(member.name, form.head, verdict, partial(_blocks, member, form), sample=form.sample)
 
 
@@ -271,11 +266,22 @@ def _marked(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows | None:
     even = _with_lines(text, lines[is_even], form, types)
     if even is None:
         return None
-    uneven = zip(compress(spans, is_uneven), lines[is_uneven].tolist(), strict=True)
-    others = _gathered(
-        (row for (start, end), line in uneven for row in _rows(data[start:end], form, line)), form, types
+    uneven = zip(
+        compress(spans, is_uneven), lines[is_uneven].tolist(), marks.is_unsure[is_uneven], strict=True
     )
-    return _in_order(even, others)
+    return _in_order(even, _gathered(_uneven_rows(data, uneven, form), form, types))
+
+
+def _uneven_rows(
+    data: bytes, uneven: Iterable[tuple[tuple[int, int], int, bool]], form: TextForm
+) -> Iterator[tuple[int, str, list[str]]]:
+    """As `_rows`; of a row that is known to have another width the cells do not matter."""
+    for (start, end), line, is_unsure in uneven:
+        row = data[start:end]
+        if is_unsure:
+            yield from _rows(row, form, line)
+        elif (text := row.decode()).strip():
+            yield line, text.removesuffix("\n"), []
 
 
 def _in_order(some: _Rows, others: _Rows) -> _Rows:

@@ -80,9 +80,8 @@ def layout_of_table(table: Table, task_type: TaskType) -> Layout | None:
     return layout_of(table.head, task_type, table.verdict, table.header, table.sample)
 
 
-def offer(table: Table, task_type: TaskType) -> Offer:
-    """How well a table answers a check."""
-    layout = layout_of_table(table, task_type)
+def offer(layout: Layout | None, task_type: TaskType) -> Offer:
+    """How well a table of this layout answers a check."""
     if layout is None:
         return Offer()
     return Offer(1 + len(layout.fields), layout.has_header, layout.answers(task_type))
@@ -179,10 +178,11 @@ def _snake(name: str) -> str:
 
 def _each_once(names: Sequence[str]) -> tuple[str, ...]:
     """A repeated name gets a number: seen in the field is a header that holds ``number`` twice."""
-    unique: list[str] = []
+    unique: dict[str, None] = {}
+    numbers = {name: count(2) for name in names}
     for name in names:
-        numbered = (f"{name}_{number}" for number in count(2))
-        unique.append(next(each for each in chain([name], numbered) if each not in unique))
+        numbered = (f"{name}_{number}" for number in numbers[name])
+        unique[next(each for each in chain([name], numbered) if each not in unique)] = None
     return tuple(unique)
 
 

@@ -131,7 +131,8 @@ def test_is_refused_in_time_and_in_bounds(name, tmp_path, measure):
 
 DAMAGED = {
     "bomb-that-lies", "claims-less", "claims-more", "wrong-checksum", "cut-off", "cut-off-in-its-directory",
-    "directory-elsewhere", "points-behind-the-end", "xlsx-cut-off", "xlsx-that-goes-on-for-1-gib",
+    "directory-elsewhere", "points-behind-the-end", "points-to-nowhere", "points-beyond-any-file",
+    "xlsx-cut-off", "xlsx-that-goes-on-for-1-gib",
 }  # fmt: skip
 
 

@@ -220,6 +220,20 @@ def test_a_damaged_list_beside_a_table_costs_nothing(load):
     assert report.members_left_aside == (("unregistered.txt", "it cannot be read"),)
 
 
+def test_a_list_that_breaks_off_behind_a_number_that_was_missing_costs_nothing(load):
+    lost = "".join(f"{at},y\n" for at in range(text.MANY_RAGGED + 1_000))
+    report = load({"all.csv": ONE, "unregistered.txt": f"{B}\n" * 20 + lost})
+    assert report.counts == counts(returned=1, accepted=1, missing=2)
+    assert report.members_left_aside == (("unregistered.txt", "it cannot be read"),)
+
+
+def test_only_so_many_workbooks_are_opened(load):
+    books = {f"{at:02}.xlsx": sheet(f"Number,telegram\n+417982847{at:02},no\n") for at in range(18)}
+    report = load({"all.csv": ONE, **books}, numbers=None)
+    assert report.counts.accepted == 17
+    assert report.members_left_aside == tuple((f"{at}.xlsx", "more than 16 workbooks") for at in (16, 17))
+
+
 def test_reports_what_was_read_and_what_not(load):
     report = load(
         {"t/all.csv": DOCUMENTED.replace("skin_color", "mood"), "__MACOSX/x": "x", "t/activated.txt": LIST}

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
+import zlib
 
 import pytest
 from archive_files import DOCUMENTED, HEADER, NUMBERS, workbook_bytes, write_zip, zip_bytes
+from hostile_archives import archive, entry
 
 from ekyc_tasks.archive import choose, open_members
 from ekyc_tasks.archive.names import verdict_of
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
-from ekyc_tasks.normalize import offer
+from ekyc_tasks.normalize import layout_of_table, offer
 from ekyc_tasks.task_types import task_type
 
 LIMITS = ArchiveLimits()
-JUDGE = partial(offer, task_type=task_type("tg_avatar"))
+TG_AVATAR = task_type("tg_avatar")
 LIST = "\n".join(NUMBERS)
 SHEET = [line.split(",") for line in DOCUMENTED.splitlines()]
 BOOK = workbook_bytes(SHEET)
@@ -32,10 +33,14 @@ UNANSWERED = "number,name\n+41798284651,Ann\n"
 SHORT = "Number,telegram\n+41798284651,yes\n"
 
 
+def judge(table):
+    return offer(layout_of_table(table, TG_AVATAR), TG_AVATAR)
+
+
 def chosen(path, members):
     write_zip(path / "a.zip", members)
     with open_members(path / "a.zip", LIMITS) as found:
-        choice = choose(found, JUDGE, LIMITS)
+        choice = choose(found, judge, LIMITS)
         tiers = [[table.name for table in tier] for tier in choice.tiers]
         return [*tiers, *([book.name] for book in choice.workbooks)], dict(choice.left_aside)
 
@@ -75,7 +80,11 @@ def chosen(path, members):
             {"info.csv": "no answers in it"},
         ),
         ({"part1.csv": PROFILE, "part2.csv": PROFILE_BODY}, [["part1.csv", "part2.csv"]], {}),
-        ({"a.csv": DOCUMENTED, "b.csv": DOCUMENTED}, [["a.csv"]], {"b.csv": "the same bytes as a.csv"}),
+        (
+            {"a.csv": DOCUMENTED, "b.csv": DOCUMENTED},
+            [["a.csv"]],
+            {"b.csv": "the same bytes as member 1 of a.zip"},
+        ),
         (
             {
                 "__MACOSX/._all.csv": DOCUMENTED,
@@ -85,6 +94,16 @@ def chosen(path, members):
             },
             [["all.csv"]],
             dict.fromkeys(["__MACOSX/._all.csv", ".DS_Store", "x/Thumbs.db"], "left by an operating system"),
+        ),
+        (
+            {"./all.csv": DOCUMENTED, "./.all.csv": PART_2},
+            [["./all.csv"]],
+            {"./.all.csv": "left by an operating system"},
+        ),
+        (
+            {"all.csv": DOCUMENTED, "raw.json": str(list(range(300)))},
+            [["all.csv"]],
+            {"raw.json": "more than 256 columns, as no table of results has"},
         ),
         (
             {"readme.txt": README, "logo.png": b"\x89PNG\r\n", "e.csv": "", "all.csv": DOCUMENTED},
@@ -158,6 +177,7 @@ def test_tables_of_one_tier_complete_each_other(tmp_path, members, tiers, left_a
         ),
         ({"all.xlsx": workbook_bytes([["a"]], [["b"]])}, "a sheet and 1 more: no column of numbers"),
         ({"inner.zip": zip_bytes({"all.csv": DOCUMENTED})}, "an archive inside the archive"),
+        ({"Ann.csv": "hello", "b.csv": "hello"}, r"member 2 of a.zip: the same bytes as member 1 of a.zip"),
         ({"numbers.txt": LIST}, "tells no verdict"),
         ({"result.xlsx": BOOK[: len(BOOK) // 2]}, "truncated or damaged"),
         ({"result.xlsx": zip_bytes({"[Content_Types].xml": "", "xl/workbook.xml": "no xml"})}, "damaged"),
@@ -195,11 +215,20 @@ def test_a_sheet_is_read_by_rows_with_their_numbers(tmp_path):
     ]
     (tmp_path / "a.xlsx").write_bytes(workbook_bytes(rows))
     with open_members(tmp_path / "a.xlsx", LIMITS) as members:
-        ((table,),) = choose(members, JUDGE, LIMITS).tiers
+        ((table,),) = choose(members, judge, LIMITS).tiers
         (block,) = table.blocks(True, ())
     assert table.head == ("Number", "telegram")
     assert block.frame.rows() == [("41798284651", "true"), ("41798284652", "no")]
     assert block.lines.tolist() == [3, 5]
+
+
+def test_bytes_that_only_claim_to_be_the_same_are_looked_at(tmp_path):
+    rows = DOCUMENTED.encode()
+    first, _ = made = entry(b"a.csv", rows)
+    other = entry(b"b.csv", rows.replace(b"yes", b"no "), crc=zlib.crc32(rows), offset=len(first))
+    (tmp_path / "a.zip").write_bytes(archive(made, other))
+    with open_members(tmp_path / "a.zip", LIMITS) as members, pytest.raises(ArchiveError, match="checksum"):
+        choose(members, judge, LIMITS)
 
 
 def test_refuses_a_workbook_beyond_a_limit(tmp_path):
@@ -207,4 +236,4 @@ def test_refuses_a_workbook_beyond_a_limit(tmp_path):
     (tmp_path / "a.xlsx").write_bytes(book)
     limits = ArchiveLimits(max_total_bytes=100_000)
     with open_members(tmp_path / "a.xlsx", limits) as members, pytest.raises(ArchiveError, match="limit"):
-        choose(members, JUDGE, limits)
+        choose(members, judge, limits)
