@@ -50,8 +50,8 @@ def sniff(head: bytes) -> TextForm | None:
     if not _is_text(data):
         return None
     text = _decoded(data)
-    outside = _QUOTED.sub("", text)
-    ends_with_cr = "\r" in outside and "\n" not in outside
+    outside = _QUOTED.sub("", text).rstrip("\n")
+    ends_with_cr = outside.count("\r") - outside.count("\r\n") > outside.count("\n")
     lines = text.split("\r" if ends_with_cr else "\n")
     blank_lines = next((n for n, line in enumerate(lines) if line.strip()), len(lines))
     rest = "\n".join(lines[blank_lines:])

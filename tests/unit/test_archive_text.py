@@ -95,6 +95,7 @@ def test_reads_quotes_newlines_and_blank_lines(body, rows, lines):
 
 
 def test_lines_that_end_in_cr_may_hold_cells_with_newlines():
+    assert read(b"a,b\r1,2\r3,4\n") == ([["1", "2"], ["3", "4"]], [2, 3], [])
     assert read(b'a,b\r1,"x\ny"\r3,4\r') == ([["1", "x\ny"], ["3", "4"]], [2, 4], [])
 
 
