@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ekyc_tasks.ledger import Batch, LandedFile
+from ekyc_tasks.models import BatchState
 
 LINE_COUNTS = (
     "lines",
@@ -18,6 +19,7 @@ LINE_COUNTS = (
     "in_flight",
     "waiting",
 )
+_ON_THEIR_WAY = (BatchState.SUBMITTED, BatchState.FETCHED)
 _ROW_COUNTS = ("returned", "accepted", "quarantined", "missing", "cell_issues")
 _STAGES: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
     (
@@ -36,7 +38,7 @@ _STAGES: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
             ("to_send", "to send"),
         ),
     ),
-    ("sent", (("batches", "batches"), ("sent", "numbers sent"))),
+    ("sent", (("batches", "batches"), ("sent", "numbers sent"), ("imported", "numbers imported"))),
     (
         "answered",
         (
@@ -44,6 +46,7 @@ _STAGES: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
             ("accepted", "accepted → dataset"),
             ("quarantined", "quarantined"),
             ("missing", "numbers missing"),
+            ("awaited", "numbers not answered yet"),
             ("cell_issues", "cells that were no value"),
         ),
     ),
@@ -64,7 +67,11 @@ _ALWAYS = {
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """Numbers on their way through one run (or all): lines of files first, then rows of answers."""
+    """Numbers on their way through one run (or all): lines of files first, then rows of answers.
+
+    ``imported`` were bought before and elsewhere. What was sent or imported is accepted, missing, awaited, or
+    of a batch that failed or was let go of.
+    """
 
     files: int = 0
     lines: int = 0
@@ -79,22 +86,26 @@ class Funnel:
     to_send: int = 0
     batches: int = 0
     sent: int = 0
+    imported: int = 0
     returned: int = 0
     accepted: int = 0
     quarantined: int = 0
     missing: int = 0
+    awaited: int = 0
     cell_issues: int = 0
 
 
 def funnel(files: Sequence[LandedFile], batches: Sequence[Batch]) -> Funnel:
     counts = [batch.counts for batch in batches if batch.counts is not None]
+    sent = [batch for batch in batches if batch.task_id is not None and not batch.is_import]
     return Funnel(
         files=len(files),
         **{name: sum(getattr(file, name) for file in files) for name in LINE_COUNTS},
         to_send=sum(file.batched for file in files),
         batches=len(batches),
-        # of an imported batch nobody may know the task, but it was answered
-        sent=sum(batch.numbers for batch in batches if batch.task_id is not None or batch.counts is not None),
+        sent=sum(batch.numbers for batch in sent),
+        imported=sum(batch.numbers for batch in batches if batch.is_import and batch.counts is not None),
+        awaited=sum(batch.numbers for batch in sent if batch.counts is None and batch.state in _ON_THEIR_WAY),
         **{name: sum(getattr(count, name) for count in counts) for name in _ROW_COUNTS},
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import tempfile
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -176,8 +177,15 @@ def _own_ledger(settings: Settings) -> Iterator[Ledger]:
 def prepare_folder(folder: DataFolder, *, with_landing: bool) -> None:
     """Make what is missing, and see that it can be written.
 
-    A landing folder of its own place is not made: not being there, it may be not mounted.
+    A landing folder of its own place is not made: not being there, it may be not mounted. The warehouse is
+    made by the first load, after money was spent: so what stands in its way is told now.
     """
+    warehouse = folder.warehouse
+    if warehouse.exists() and not (warehouse.is_dir() and os.access(warehouse, os.W_OK | os.X_OK)):
+        raise ConfigurationError(
+            f"The warehouse {warehouse} is no folder that can be written to; mend that or set "
+            "EKYC_WAREHOUSE_DIR."
+        )
     try:
         for place in (folder.root, folder.staging, folder.spool, folder.runs):
             private_dir(place)

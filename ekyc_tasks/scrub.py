@@ -11,7 +11,10 @@ _MARKUP = re.compile(r"<[^<>]*>")  # a tag ends where the next begins, or hostil
 _DIGITS = re.compile(r"\+?\d(?:(?:[\s()./\-\u2010-\u2015]|%20){0,3}\d){6,}")
 _LONGEST = 200
 # In sentences of ours, names of files and ids of batches are left whole: here it takes nine digits.
-_ID = r"\b(?:\d{8}-\d{6}-[0-9a-f]{6}|[0-9a-f]{64}|(?=\d*[a-v])[0-9a-v]{20})\b"  # batch, SHA-256, task
+_ID = (
+    r"\b(?:\d{8}-\d{6}-[0-9a-f]{6}|import-(?:[a-z]+-)?[0-9a-f]{16}"  # batches
+    r"|[0-9a-f]{64}|(?=\d*[a-v])[0-9a-v]{20})\b"  # a SHA-256, a task
+)
 _LIKE_A_NUMBER = re.compile(rf"(?P<id>{_ID})|\+?\d(?:[\s().\-]{{0,2}}\d){{8,}}")
 # Since 2020, so that a number of Egypt (+20) is not taken for one.
 _TIME = re.compile(r"20[2-9]\d(0[1-9]|1[0-2])([0-2]\d|3[01])(([01]\d|2[0-3])([0-5]\d){0,2}\d?)?")

@@ -22,11 +22,15 @@ from ekyc_tasks.models import ArchiveLimits
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a table offers to a check: how many of its columns (0: no number), and whether it answers it."""
+    """What a table offers to a check: how many of its columns (0: no number), and whether it answers it.
+
+    ``is_of_another``: it names the verdict of another check instead.
+    """
 
     columns: int = 0
     has_header: bool = False
     is_answer: bool = False
+    is_of_another: bool = False
 
 
 Judge = Callable[[Table], Offer]
@@ -157,10 +161,13 @@ def _with_headers(tables: Sequence[Table], judge: Judge) -> list[Table]:
 
 
 def _answering(tables: list[Table], judge: Judge, left_aside: list[tuple[str, str]]) -> list[Table]:
-    """Those that answer the check; all, if none does."""
+    """Those that answer the check; all, if none does. Lists beside the table of another check are of that."""
     answering = [table for table in tables if judge(table).is_answer]
+    of_another = [table for table in tables if judge(table).is_of_another]
     if not answering:
         return tables
+    if of_another and all(len(table.head) == 1 for table in answering):
+        return of_another
     left_aside += [(table.name, "no answers in it") for table in tables if not judge(table).is_answer]
     return answering
 

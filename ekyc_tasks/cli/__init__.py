@@ -57,7 +57,8 @@ def demo(context: typer.Context) -> None:
 def run(
     context: typer.Context,
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Only these files, instead of the landing folder.")
+        list[Path] | None,
+        typer.Argument(readable=False, help="Only these files, instead of the landing folder."),
     ] = None,
     task_type: Annotated[str | None, typer.Option(help="The provider's check, such as tg_avatar.")] = None,
     max_wait: Annotated[str | None, typer.Option(help="How long to wait for the provider: 30m.")] = None,
@@ -88,7 +89,8 @@ def run(
 @app.command()
 def plan(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Only these files, instead of the landing folder.")
+        list[Path] | None,
+        typer.Argument(readable=False, help="Only these files, instead of the landing folder."),
     ] = None,
     task_type: Annotated[str | None, typer.Option(help="The provider's check, such as tg_avatar.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="As for a run.")] = None,
@@ -98,8 +100,9 @@ def plan(
     """What a run would send and cost; sends and writes nothing."""
     from ekyc_tasks.cli.plan import show_plan
 
+    named = [file.absolute() if file.exists() else file for file in files or ()]
     raise typer.Exit(
-        show_plan(files or (), out, task_type=task_type, limit=limit, recheck=recheck, as_json=as_json)
+        show_plan(named, out, task_type=task_type, limit=limit, recheck=recheck, as_json=as_json)
     )
 
 
@@ -144,7 +147,9 @@ def resolve(
 
 @app.command()
 def normalize(
-    archive: Annotated[Path, typer.Argument(help="A result archive: ZIP, CSV, XLSX or gzip.")],
+    archive: Annotated[
+        Path, typer.Argument(readable=False, help="A result archive: ZIP, CSV, XLSX or gzip.")
+    ],
     to: Annotated[Path, typer.Option("--out", help="Folder for the dataset and the quarantine.")],
     numbers: Annotated[
         Path | None,
@@ -165,7 +170,9 @@ def normalize(
 
 @app.command(name="import")
 def import_(
-    archives: Annotated[list[Path], typer.Argument(help="Result archives that you have already.")],
+    archives: Annotated[
+        list[Path], typer.Argument(readable=False, help="Result archives that you have already.")
+    ],
     task_type: Annotated[str | None, typer.Option(help="The provider's check, such as tg_avatar.")] = None,
     checked_at: Annotated[
         str | None, typer.Option(help="When the answers were made; default: each file's time.")
@@ -268,9 +275,9 @@ def main() -> None:
         sys.exit(shown.exit_code)
     except SystemExit as ended:
         if ended.code in _INTERRUPTED:
-            err.print(
-                "ekyc: interrupted; the ledger knows what was begun, and `ekyc run` goes on.", markup=False
-            )
+            is_run = "run" in sys.argv
+            promise = "the ledger knows what was begun, and `ekyc run` goes on" if is_run else "say it again"
+            err.print(f"ekyc: interrupted; {promise}.", markup=False, highlight=False)
         raise
 
 

@@ -125,7 +125,7 @@ def _show_dataset(dataset: Path, out: Console) -> None:
     files = f"{dataset}/**/*.parquet"
     rows = pl.scan_parquet(files, hive_partitioning=True)
     count = rows.select(pl.len()).collect().item()
-    out.print(f"Dataset: {dataset} · {count:,} rows\n", highlight=False)
+    out.print(f"Dataset: {dataset} · {count:,} rows\n", markup=False, highlight=False)
     with pl.Config(tbl_hide_dataframe_shape=True, tbl_cols=8, fmt_str_lengths=32):
         shown = rows.head(_FIRST_ROWS).select(
             "number", "calling_code", "telegram", "age_min", "gender", "category"

@@ -48,7 +48,7 @@ def show_ending(ending: Ending, out: Console, err: Console) -> None:
         out.print(funnel_table(ending.funnel, "This run"))
         out.print()
     console = out if ending.exit_code == 0 else err
-    console.print(ending.name, style="bold")
+    console.print(ending.name, style="bold", markup=False, highlight=False)
     for sentence in ending.sentences:
         if sentence not in ending.name:  # which says it already where it is the only one
             console.print(f"  {sentence}", markup=False, highlight=False)

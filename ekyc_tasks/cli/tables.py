@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 _DAYS = 7  # shown; --json has all
 
 
+class _PlainTable(Table):
+    """Cells are what they say: a name of a file may look like markup."""
+
+    def add_row(self, *cells: RenderableType | None, **more: Any) -> None:
+        super().add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), **more)
+
+
 def table(title: str, *columns: str | tuple[str, str]) -> Table:
     """Columns are titles, or titles with "right" (see `right`)."""
-    empty = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    empty = _PlainTable(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in columns:
         name, justify = column if isinstance(column, tuple) else (column, "left")
         # Ids are for copying: a cell is folded rather than cut.

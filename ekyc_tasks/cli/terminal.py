@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
-from rich.text import Text
 
 from ekyc_tasks.cli.tables import right as _right
 from ekyc_tasks.cli.tables import table as _table
@@ -89,13 +88,13 @@ def load_tables(document: dict[str, Any]) -> Iterator[Table]:
     yield accounts
     members = _table("Members", "member", "")
     for name in document["members_read"]:
-        members.add_row(Text(name), "read")
+        members.add_row(name, "read")
     for each in document["members_left_aside"]:
-        members.add_row(Text(each["name"]), Text(f"left aside: {each['why']}"))
+        members.add_row(each["name"], f"left aside: {each['why']}")
     yield members
     drift = _table("Unlike the contract", "")
     for sentence in document["drift"]:
-        drift.add_row(Text(sentence))
+        drift.add_row(sentence)
     yield drift
 
 
@@ -104,7 +103,7 @@ def import_table(documents: Sequence[dict[str, Any]]) -> Table:
     for document in documents:
         counts = document.get("counts")
         table.add_row(
-            Text(document["archive"]),
+            document["archive"],
             document["batch_id"],
             *("" if counts is None else f"{counts[name]:,}" for name in ("accepted", "quarantined")),
             "" if document["is_new"] else _as_before(document),

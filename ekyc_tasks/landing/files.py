@@ -136,7 +136,8 @@ def _found(folder: Path, landing: Path) -> Iterator[Arrival]:
             entries = [entry for entry in listing if not entry.name.startswith(_HIDDEN_STARTS)]
     except OSError as error:
         message = (
-            f"The landing folder {folder} cannot be listed: {error.strerror}. Create it, or mend LANDING_DIR."
+            f"The landing folder {folder} cannot be listed: {error.strerror}. "
+            "Create it, or mend EKYC_LANDING_DIR."
         )
         raise ConfigurationError(message) from None
     for entry in entries:

@@ -5,6 +5,7 @@ All of it is its owner's affair: whoever lost the batch meanwhile is refused wit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, func, update
@@ -88,12 +89,17 @@ class Progress:
                 checked_at=checked_at,
             )
 
-    def loaded(self, batch_id: str, counts: Reconciliation, *, run_id: str) -> None:
-        self._counted(batch_id, BatchState.FETCHED, counts, why=counts.summary, run_id=run_id)
+    def loaded(
+        self, batch_id: str, counts: Reconciliation, *, run_id: str, remarks: Sequence[str] = ()
+    ) -> None:
+        """``remarks`` are sentences about what was unlike the contract."""
+        self._counted(batch_id, BatchState.FETCHED, counts, why=_with(remarks, counts.summary), run_id=run_id)
 
-    def replayed(self, batch_id: str, counts: Reconciliation, *, run_id: str) -> None:
+    def replayed(
+        self, batch_id: str, counts: Reconciliation, *, run_id: str, remarks: Sequence[str] = ()
+    ) -> None:
         """Loaded again from its archive: LOADED stays LOADED, and the counts are those of now."""
-        why = f"loaded again: {counts.summary}"
+        why = _with(remarks, f"loaded again: {counts.summary}")
         self._counted(batch_id, BatchState.LOADED, counts, why=why, run_id=run_id)
 
     def load_failed(self, batch_id: str, *, why: str, run_id: str) -> None:
@@ -125,3 +131,7 @@ class Progress:
                 missing=counts.missing,
                 cell_issues=counts.cell_issues,
             )
+
+
+def _with(remarks: Sequence[str], words: str) -> str:
+    return " ".join((f"{words}.", *remarks)) if remarks else words

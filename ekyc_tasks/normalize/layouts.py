@@ -11,7 +11,8 @@ import polars as pl
 
 from ekyc_tasks.archive import Int64Array, Offer, Table
 from ekyc_tasks.normalize.numbers import UNREADABLE, is_number, number_keys
-from ekyc_tasks.task_types import base
+from ekyc_tasks.task_types import base, known_task_types
+from ekyc_tasks.task_types import task_type as task_type_named
 from ekyc_tasks.task_types.base import NUMBER, TaskType, is_yes_or_no
 
 NO_HEADER, NUMBER_LIST = "no header", "number list"
@@ -84,7 +85,9 @@ def offer(layout: Layout | None, task_type: TaskType) -> Offer:
     """How well a table of this layout answers a check."""
     if layout is None:
         return Offer()
-    return Offer(1 + len(layout.fields), layout.has_header, layout.answers(task_type))
+    is_answer = layout.answers(task_type)
+    is_of_another = not is_answer and not _other_verdicts(task_type).isdisjoint(map(_squashed, layout.names))
+    return Offer(1 + len(layout.fields), layout.has_header, is_answer, is_of_another)
 
 
 def _documented(width: int, task_type: TaskType, verdict: bool | None) -> Layout:
@@ -164,6 +167,17 @@ def _owners(task_type: TaskType) -> Mapping[str, str]:
         *((each.name, (each.name, *each.aliases)) for each in task_type.fields),
     ]
     return {_squashed(alias): owner for owner, aliases in reversed(names) for alias in aliases}
+
+
+@cache
+def _other_verdicts(task_type: TaskType) -> frozenset[str]:
+    """How other checks, and not this one, call what they answer."""
+    others = {name for each in map(task_type_named, known_task_types()) for name in _verdict_names(each)}
+    return frozenset(others - _verdict_names(task_type))
+
+
+def _verdict_names(task_type: TaskType) -> set[str]:
+    return set(map(_squashed, (task_type.verdict.name, *task_type.verdict.aliases)))
 
 
 def _squashed(name: str) -> str:

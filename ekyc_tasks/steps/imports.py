@@ -178,15 +178,16 @@ class Importer:
 
 def _batch_id(given: Given, digest: str) -> str:
     """The archive is kept under it: what a list says by its name alone, the kept name goes on saying."""
-    verdict = verdict_of(given.name)
-    word = "" if verdict is None else "registered-" if verdict else "unregistered-"
+    word = {True: "registered-", False: "unregistered-", None: ""}[verdict_of(given.name)]
     return f"{IMPORT_PREFIX}{word}{digest[:_ID_LENGTH]}"
 
 
 def _differs(known: Batch, given: Given) -> bool:
     """Is something said that is not so?"""
+    kept_as, named = verdict_of(known.batch_id), verdict_of(given.name)
     return (
-        known.task_type != given.task_type
+        (known.is_import and None not in {kept_as, named} and kept_as is not named)
+        or known.task_type != given.task_type
         or given.checked_at not in {None, known.checked_at}
         or given.task_id not in {None, known.task_id}
     )

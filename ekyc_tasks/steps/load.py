@@ -13,6 +13,9 @@ from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.ledger import Batch, Ledger
 from ekyc_tasks.loading import load_archive
 from ekyc_tasks.models import ArchiveLimits, BatchState, LoadReport
+from ekyc_tasks.scrub import without_numbers
+
+_MOST_REMARKS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ def load(
     if batch.state is not BatchState.FETCHED or batch.checked_at is None:
         return None
     report = _loaded(batch, run_id=run_id, ledger=ledger, folder=folder, limits=limits)
-    ledger.progress.loaded(batch_id, report.counts, run_id=run_id)
+    ledger.progress.loaded(batch_id, report.counts, run_id=run_id, remarks=_remarks(report))
     return report
 
 
@@ -56,7 +59,7 @@ def replay(
     before = _digest(_place(batch, folder))
     report = _loaded(batch, run_id=run_id, ledger=ledger, folder=folder, limits=limits)
     told = ledger.progress.loaded if batch.state is BatchState.FETCHED else ledger.progress.replayed
-    told(batch_id, report.counts, run_id=run_id)
+    told(batch_id, report.counts, run_id=run_id, remarks=_remarks(report))
     return Replay(batch, _checked_at(batch), report, _digest(report.dataset_path) != before)
 
 
@@ -80,6 +83,13 @@ def _loaded(
     except LoadFailed as error:
         ledger.progress.load_failed(batch.batch_id, why=str(error), run_id=run_id)
         raise
+
+
+def _remarks(report: LoadReport) -> list[str]:
+    """What was unlike the contract, for the batch's history; a header may have any number of odd columns."""
+    shown = [without_numbers(sentence) for sentence in report.drift[:_MOST_REMARKS]]
+    more = len(report.drift) - len(shown)
+    return [*shown, f"And {more} more."] if more else shown
 
 
 def _why_not(batch: Batch) -> str:

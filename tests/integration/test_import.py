@@ -194,7 +194,18 @@ def test_a_list_goes_on_saying_its_verdict_by_the_name_that_it_is_kept_under(eky
     rows = pl.read_parquet(folder.warehouse / "**/*.parquet", hive_partitioning=False)
     assert dict(rows.select("number", "telegram").iter_rows()) == {NUMBERS[0]: True, NUMBERS[1]: False}
     numbers = json.loads(ekyc("status", "--json")[1])["numbers"]
-    assert (numbers["sent"], numbers["accepted"], numbers["missing"]) == (2, 2, 0)
+    assert (numbers["sent"], numbers["imported"], numbers["accepted"], numbers["missing"]) == (0, 2, 2, 0)
+
+
+def test_a_list_that_had_another_name_is_told_and_corrected(refused, ekyc, tmp_path, folder):
+    (tmp_path / "activated.txt").write_text(NUMBERS[0])
+    ekyc("import", tmp_path / "activated.txt")
+    other = (tmp_path / "activated.txt").rename(tmp_path / "unregistered.txt")
+    code, why = refused(other)
+    assert (code, "add --correct" in why) == (2, True)
+    assert ekyc("import", other, "--correct", "--task-type", "tg_avatar")[0] == 0
+    rows = pl.read_parquet(folder.warehouse / "**/*.parquet", hive_partitioning=False)
+    assert rows.select("number", "telegram").rows() == [(NUMBERS[0], False)]
 
 
 def fails_to_load(patch, words="its accounts do not add up"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -817,11 +817,29 @@ def postgres_or_none(database, request):
 )
 def test_a_ledger_belongs_to_one_host_and_one_account(ledger, url, bind, values, remedy):
     mine, other = values
+    planned(ledger, "batch")
+    intended(ledger)
     getattr(ledger.facts, bind)(mine)
     getattr(ledger.facts, bind)(mine)
     with open_ledger(url) as again, pytest.raises(ConfigurationError, match=remedy):
         getattr(again.facts, bind)(other)
     getattr(ledger.facts, bind)(mine)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "may_be_another"),
+    [(outcome, outcome in {Outcome.NOT_SENT, Outcome.ACCESS_DENIED}) for outcome in Outcome],
+)
+def test_a_host_that_took_nothing_may_be_corrected(ledger, outcome, may_be_another):
+    ledger.facts.belongs_to_host("api.ekycpro.con")
+    planned(ledger, "batch")
+    intended(ledger)
+    answered(ledger, outcome, HELD if outcome is Outcome.UNKNOWN else PLANNED)
+    with pytest.raises(ConfigurationError):  # a run is at work
+        ledger.facts.belongs_to_host("api.ekycpro.com")
+    ledger.runs.ended("one")
+    with nullcontext() if may_be_another else pytest.raises(ConfigurationError, match="belongs to"):
+        ledger.facts.belongs_to_host("api.ekycpro.com")
 
 
 # --- at once -------------------------------------------------------------------------------------

@@ -283,6 +283,23 @@ def test_lists_alone_give_verdicts_and_say_so(load):
     )
 
 
+@pytest.mark.parametrize(
+    ("head", "task_type"),
+    [
+        ("Number,whatsapp", "tg_avatar"),
+        ("Number,telegram", "ws"),
+        ("Number,telegram", "ws_avatar"),
+        ("Number,telegram_days", "tg"),
+    ],
+)
+def test_lists_beside_the_table_of_another_check_answer_that_check(load, head, task_type):
+    members = {"all.csv": f"{head}\n{A},yes\n", "activated.txt": A}
+    with pytest.raises(LoadFailed, match=f"which {task_type} needs; load the result of another check"):
+        load(members, task_type=task_type)
+    with pytest.raises(LoadFailed, match="another check"):
+        load({**members, "all.csv": sheet(members["all.csv"])}, task_type=task_type)
+
+
 def test_sheets_of_bare_numbers_say_their_verdict_by_their_names(load):
     names = ("activated", "not activated")
     report = load({"result.xlsx": workbook_bytes([["Number"], [A]], [["Number"], [B], [C]], names=names)})

@@ -51,6 +51,13 @@ def home(tmp_path, monkeypatch):
     return Home(tmp_path, monkeypatch)
 
 
+def test_a_file_may_be_named_as_seen_from_here(home, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "asked.txt").write_text(f"{NUMBERS[0]}\n")
+    monkeypatch.chdir(tmp_path / "here")
+    assert home.document("asked.txt")["total"]["to_send"] == 1
+
+
 def test_files_and_total_add_up_and_nothing_is_written(home):
     home.drop("a.txt", *NUMBERS[:150], NUMBERS[0], "junk", "", "123")
     home.drop("b.csv", "phone", *NUMBERS[100:300])

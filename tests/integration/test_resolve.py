@@ -9,9 +9,12 @@ from datetime import timedelta
 import pytest
 from bench import BATCH, FAILED, HELD, NUMBERS, PLANNED, REFUSED, SUBMITTED, beside, submitted
 from support import RawServer, as_json, http
+from typer.testing import CliRunner
 
+from ekyc_tasks.cli import app
 from ekyc_tasks.errors import AccessDenied, ConfigurationError, ProviderTrouble
-from ekyc_tasks.models import BatchState, Decision
+from ekyc_tasks.ledger import NewBatch, open_ledger
+from ekyc_tasks.models import BatchState, Decision, Outcome, UploadResult
 from ekyc_tasks.money import NO_BUDGET
 from ekyc_tasks.steps.resolve import Verdict, resolve
 
@@ -277,3 +280,31 @@ def with_creation_second(clock, seconds=0):
     """A task id made then: rs/xid, whose first four bytes are the creation second."""
     raw = int(clock.now().timestamp() + seconds).to_bytes(4, "big") + b"\x01\x02\x03\x04\x05\x06\x07\x08"
     return base64.b32hexencode(raw).decode().rstrip("=").lower()
+
+
+# ---------------------------------------------------------------- at the command line
+
+
+@pytest.mark.parametrize(
+    ("words", "asks"),
+    [
+        (("resubmit",), True),
+        (("abandon",), True),
+        (("abandon", "--drop"), False),
+        (("abandon", "--yes"), False),
+    ],
+)
+def test_what_may_cost_again_wants_a_second_word(tmp_path, monkeypatch, words, asks):
+    monkeypatch.setenv("EKYC_HOME", str(tmp_path))
+    (tmp_path / "data").mkdir()
+    with open_ledger(f"sqlite:///{tmp_path}/data/ledger.db") as ledger:
+        ledger.runs.opened("run", host="here", lease=timedelta(hours=1))
+        batch = NewBatch("batch", 1000, "0" * 64)
+        ledger.plans.planned(landed=[], new_batches=[batch], links=[], task_type="tg", run_id="run")
+        attempt = ledger.uploads.intended(
+            "batch", run_id="run", deadline=timedelta(0), price=None, budget=NO_BUDGET, balance=None
+        )
+        ledger.uploads.answered(attempt, UploadResult(Outcome.UNKNOWN, "cut"), to=HELD, why="cut")
+        ended = CliRunner().invoke(app, ["resolve", "batch", *words])
+        assert ("its 1,000 numbers cost again" in str(ended.exception)) is asks
+        assert (ledger.history.batch("batch").state is HELD) is asks

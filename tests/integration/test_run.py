@@ -12,6 +12,7 @@ from sqlalchemy import text
 from ekyc_tasks import run as run_module
 from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.ledger import NewBatch, connect_ledger, open_ledger
+from ekyc_tasks.money import Budget
 from ekyc_tasks.run import started_run
 from ekyc_tasks.settings import load_settings
 
@@ -128,6 +129,14 @@ def contents(url):
 def test_a_ledger_of_another_provider_is_left_unchanged(settings, url, monkeypatch):
     with started_run(settings) as run:
         planned(run, "batch")
+        run.ledger.uploads.intended(
+            "batch",
+            run_id=run.run_id,
+            deadline=LONG,
+            price=None,
+            budget=Budget(),
+            balance=None,
+        )
     before = contents(url)
     monkeypatch.setenv("EKYC_BASE_URL", "https://api.ekycpro.com")
     with pytest.raises(ConfigurationError, match=f"belongs to {HOST}"), started_run(load_settings()):

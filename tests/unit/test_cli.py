@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from ekyc_tasks import cli
+from ekyc_tasks.cli.tables import table
 from ekyc_tasks.errors import ConfigurationError
 
 
@@ -24,9 +27,23 @@ def ended(monkeypatch, capsys, error):
     return end.value.code, " ".join(capsys.readouterr().err.split())
 
 
-def test_ctrl_c_says_that_nothing_is_lost(monkeypatch, capsys):
-    code, words = ended(monkeypatch, capsys, KeyboardInterrupt())
-    assert (code, "interrupted; the ledger knows what was begun" in words) == (130, True)
+@pytest.mark.parametrize(
+    ("command", "promise"), [("run", "the ledger knows what was begun"), ("import", "say it again")]
+)
+def test_ctrl_c_says_that_nothing_is_lost(monkeypatch, capsys, command, promise):
+    monkeypatch.setattr(cli, "app", lambda: sys.exit(130))
+    monkeypatch.setattr(sys, "argv", ["ekyc", command])
+    with pytest.raises(SystemExit, match="130"):
+        cli.main()
+    assert f"interrupted; {promise}" in capsys.readouterr().err
+
+
+def test_what_looks_like_markup_is_shown_as_it_is():
+    shown = table("Files", "name")
+    shown.add_row("q [/b] [red] [number].txt")
+    out = Console(width=80, file=StringIO())
+    out.print(shown)
+    assert "q [/b] [red] [number].txt" in out.file.getvalue()
 
 
 def test_an_error_of_ours_is_one_sentence_with_its_code(monkeypatch, capsys):

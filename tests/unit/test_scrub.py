@@ -105,6 +105,7 @@ def test_a_number_in_the_name_of_a_file_is_not_told(text, told):
     "text",
     [
         "Batches 20261124-041716-988912-001, 20261124-041716-98891f-1002 and 3 more",
+        "Batches import-2195617660123456, import-unregistered-0219561766123456 are loaded",
         "crm 2026-11-24.csv, 20251121155808.csv, export-20261124-153000-1.csv",
         "10,000,000 numbers, 1.234567 each, at 2026-11-24 04:17:17 UTC",
         "task 12345678901234567jvh is unknown",
