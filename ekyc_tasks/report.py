@@ -9,12 +9,13 @@ from decimal import Decimal
 from textwrap import shorten
 from typing import Any
 
-from ekyc_tasks.errors import NoMoney, PersonNeeded, ProviderTrouble
+from ekyc_tasks.errors import LoadFailed, NoMoney, PersonNeeded, ProviderTrouble
 from ekyc_tasks.evidence import sentences
 from ekyc_tasks.funnel import LINE_COUNTS, Funnel, funnel
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger
 from ekyc_tasks.models import BatchState, LoadReport, Outcome
 from ekyc_tasks.run import Problem, Run
+from ekyc_tasks.scrub import without_numbers
 from ekyc_tasks.wording import count, outcome
 
 _FAILURES = (1, 2, 3, 5)  # somebody must do something: these fire notifications
@@ -71,7 +72,7 @@ def summarised(run: Run, *, next_look: datetime | None = None) -> Summary:
     history = run.ledger.history
     touched = history.touched(run.run_id)
     counted = funnel(history.files(run_id=run.run_id), touched)
-    standing = [*run.problems, *_standing(run.ledger)]
+    standing = list(dict.fromkeys([*run.problems, *_standing(run.ledger)]))
     standing.sort(key=lambda problem: problem.exit_code == PersonNeeded.exit_code)  # the last line is read
     code = min((problem.exit_code for problem in standing if problem.exit_code), default=0)
     if code == 0:
@@ -133,7 +134,11 @@ def _standing(ledger: Ledger) -> Iterator[Problem]:
             f"decide with `ekyc resolve {_example(refused)} …`.",
             5,
         )
-    if waiting := [batch for state in _AT_PROVIDER for batch in by_state.get(state, ())]:
+    unloadable = _unloadable(ledger, by_state.get(BatchState.FETCHED, ()))
+    for why in unloadable.values():
+        yield Problem(why, LoadFailed.exit_code)
+    on_their_way = [batch for state in _AT_PROVIDER for batch in by_state.get(state, ())]
+    if waiting := [batch for batch in on_their_way if batch.batch_id not in unloadable]:
         unknown = [batch for batch in waiting if batch.unknowns]
         trouble = f" (the provider does not know the task of {_named(unknown)} now)" if unknown else ""
         yield Problem(f"{_named(waiting)} not finished yet{trouble}; the next run goes on.", 6)
@@ -164,6 +169,16 @@ def _words(ledger: Ledger, batch: Batch) -> str:
 def _why_failed(ledger: Ledger, batch: Batch) -> str:
     events = ledger.history.events(batch.batch_id)
     return next(event.why for event in reversed(events) if event.to_state is BatchState.FAILED)
+
+
+def _unloadable(ledger: Ledger, fetched: Iterable[Batch]) -> dict[str, str]:
+    """By id, why the last try to load a batch failed, as its run said it; what was not tried is not there."""
+    last = {batch.batch_id: ledger.history.events(batch.batch_id)[-1] for batch in fetched}
+    return {
+        batch_id: without_numbers(event.why)
+        for batch_id, event in last.items()
+        if event.from_state is BatchState.FETCHED
+    }
 
 
 def _done(counted: Funnel) -> str:

@@ -16,6 +16,7 @@ from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.ledger import NewBatch, open_ledger
 from ekyc_tasks.models import ArchiveLimits, BatchState
 from ekyc_tasks.normalize import values
+from ekyc_tasks.report import status_document
 from ekyc_tasks.steps.load import load
 
 pytestmark = pytest.mark.integration
@@ -151,6 +152,15 @@ def test_one_that_cannot_be_loaded_keeps_what_it_was_and_stops_no_other(keep):
     assert keep.state("b1") is LOADED
     assert "no table of results" in keep.why("b1")
     assert keep.files().items() >= before.items()
+
+
+def test_status_says_why_a_batch_cannot_be_loaded_and_its_history_what_was_odd(keep):
+    keep.fetched("b1", {"readme.txt": "hello"})
+    keep.fetched("b2", {"all.csv": "Number,telegram\n+41798284651,yes\n"})
+    assert [sentence for sentence in status_document(keep.ledger)["open"] if "not finished" in sentence]
+    _, document = released(keep).replayed("--all")
+    assert status_document(keep.ledger)["open"] == [document["failed"][0]["why"]]
+    assert keep.why("b2").startswith("1 row accepted, 0 quarantined, 2 missing. Column avatar is absent. ")
 
 
 @pytest.mark.parametrize("kept", ["raw_file", "batch_file"])
