@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -35,6 +35,7 @@ from ekyc_tasks.normalize import (
     value_drift,
 )
 from ekyc_tasks.reconcile import Codes, Reconciler, RowFate
+from ekyc_tasks.scrub import without_numbers
 from ekyc_tasks.sent import keys_in
 from ekyc_tasks.source import Read, Source, Tier
 from ekyc_tasks.task_types import TaskType
@@ -160,8 +161,7 @@ class _Stream:
         self.healed_lines[block.legacy] += block.healed_lines
         keys = row_keys(block.frame, layout)
         fates = self.reconciler.sort(keys)
-        if self.reconciler.sort_ragged(len(block.ragged)) is RowFate.STRAY:
-            block = replace(block, ragged=())
+        self.reconciler.count_unreadable(len(block.ragged))
         self.returned_rows += block.returned_rows - int(np.count_nonzero(fates >= RowFate.KNOWN))
         is_accepted = fates == RowFate.ACCEPTED
         frame = block.frame if is_accepted.all() else block.frame.filter(is_accepted)
@@ -283,5 +283,5 @@ def _drift(source: Source, stream: _Stream) -> tuple[str, ...]:
     found += [*source.notes, *value_drift(stream.normalizer)]
     for legacy, lines in stream.healed_lines.items():
         if lines:
-            found.append(f"{lines:,} lines are not UTF-8; they were read as {legacy}.")
-    return tuple(dict.fromkeys(found))
+            found.append(f"{count(lines, 'line')} read as {legacy}, for the text is not all UTF-8.")
+    return tuple(dict.fromkeys(map(without_numbers, found)))

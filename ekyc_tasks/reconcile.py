@@ -62,15 +62,13 @@ class Reconciler:
                 fates[rows] = sent.fates(in_order, self._tier)
         fates[keys == UNREADABLE] = RowFate.UNREADABLE
         if self._is_further:
-            fates[(fates == RowFate.UNREADABLE) | (fates == RowFate.UNEXPECTED)] = RowFate.STRAY
+            fates[fates == RowFate.UNEXPECTED] = RowFate.STRAY
         self._rows += np.bincount(fates, minlength=len(RowFate))
         return fates
 
-    def sort_ragged(self, rows: int) -> RowFate:
-        """The fate of so many rows that did not even have cells."""
-        fate = RowFate.STRAY if self._is_further else RowFate.UNREADABLE
-        self._rows[fate] += rows
-        return fate
+    def count_unreadable(self, rows: int) -> None:
+        """Rows that did not even have cells."""
+        self._rows[RowFate.UNREADABLE] += rows
 
     def begin_tier(self) -> None:
         """From now on rows come from further tables, which hold those of earlier ones again."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from itertools import islice
 
 from ekyc_tasks.archive.encodings import Healer, as_utf8, declared
+from ekyc_tasks.archive.quotes import MAX_ROW_LINES, single_rows
 from ekyc_tasks.archive.tables import ROWS_TRIED
 
 _QUOTED = re.compile(r'"[^"]*"')
 _DELIMITERS = (",", ";", "\t", "|")
+_FEW_DIGITS = 6  # a phone number has as many, and no name of a column
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1b"})
 _CONTROLS_IN_TEXT = 1 / 50  # of its bytes at most; of random ones, a tenth
 _ENOUGH_TO_DETECT = 1 << 11  # a few rows; an archive may have thousands of members
@@ -45,22 +44,59 @@ class TextForm:
 
 def sniff(head: bytes) -> TextForm | None:
     """The form of a text by its first bytes, or None if these are no text."""
-    encoding, bom_bytes = declared(head)
-    data = b"".join(as_utf8(iter([head]), encoding, bom_bytes))
-    if not _is_text(data):
-        return None
-    text = _decoded(data)
-    outside = _QUOTED.sub("", text).rstrip("\n")
-    ends_with_cr = outside.count("\r") - outside.count("\r\n") > outside.count("\n")
-    lines = text.split("\r" if ends_with_cr else "\n")
-    blank_lines = next((n for n, line in enumerate(lines) if line.strip()), len(lines))
-    rest = "\n".join(lines[blank_lines:])
-    if not rest:
-        return None
-    start = max((_Start.of(rest, delimiter) for delimiter in _DELIMITERS), key=lambda start: start.fit)
-    head_lines = 0 if start.first else blank_lines + start.lines
-    cells, *sample = start.rows[start.first :] or [()]
-    return TextForm(encoding, bom_bytes, ends_with_cr, start.delimiter, cells, head_lines, tuple(sample))
+    if opening := _Opening.of(head):
+        start = max(opening.starts(), key=lambda each: each.fit)
+        return opening.form(start, start.first)
+    return None
+
+
+def other_forms(head: bytes) -> Iterator[TextForm]:
+    """What else it might be: by each delimiter, the table may begin with any of the first rows."""
+    if opening := _Opening.of(head):
+        for start in opening.starts():
+            for first in range(len(start.rows)):
+                yield opening.form(start, first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """The first lines of a text, behind ``blank_lines``; they end in LF here."""
+
+    encoding: str
+    bom_bytes: int
+    ends_with_cr: bool
+    blank_lines: int
+    text: str
+
+    @classmethod
+    def of(cls, head: bytes) -> _Opening | None:
+        encoding, bom_bytes = declared(head)
+        data = b"".join(as_utf8(iter([head]), encoding, bom_bytes))
+        if not _is_text(data):
+            return None
+        text = _decoded(data)
+        outside = _QUOTED.sub("", text).rstrip("\n")
+        ends_with_cr = outside.count("\r") - outside.count("\r\n") > outside.count("\n")
+        lines = text.split("\r" if ends_with_cr else "\n")
+        blank_lines = next((n for n, line in enumerate(lines) if line.strip()), len(lines))
+        rest = "\n".join(lines[blank_lines : blank_lines + ROWS_TRIED * MAX_ROW_LINES])
+        return cls(encoding, bom_bytes, ends_with_cr, blank_lines, rest + "\n") if rest else None
+
+    def starts(self) -> Iterator[_Start]:
+        return (_Start.of(self.text, delimiter) for delimiter in _DELIMITERS)
+
+    def form(self, start: _Start, first: int) -> TextForm:
+        head_lines = 0 if first else self.blank_lines + start.lines
+        cells, *sample = start.rows[first:] or [()]
+        return TextForm(
+            self.encoding,
+            self.bom_bytes,
+            self.ends_with_cr,
+            start.delimiter,
+            cells,
+            head_lines,
+            tuple(sample),
+        )
 
 
 def _is_text(data: bytes) -> bool:
@@ -95,13 +131,14 @@ class _Start:
 
     @classmethod
     def of(cls, text: str, delimiter: str) -> _Start:
-        reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
-        rows: list[tuple[str, ...]] = []
-        lines = 1
-        with suppress(csv.Error):
-            for row in islice(reader, ROWS_TRIED):
-                lines = lines if rows else reader.line_num
-                rows += [tuple(row)] if row else []
+        found = list(islice(single_rows(text.encode(), delimiter), ROWS_TRIED))
+        rows = [tuple(cells) for _, _, cells in found]
+        lines = 1 + found[0][1].count("\n") if found else 1
+        if rows and not rows[0]:  # quotes astray, or a quoted cell that hides a row: only its line is the row
+            line, _, rest = text.partition("\n")
+            after = islice(single_rows(rest.encode(), delimiter), ROWS_TRIED - 1)
+            rows = [tuple(line.rstrip("\r").split(delimiter)), *(tuple(cells) for _, _, cells in after)]
+            lines = 1
         return cls(delimiter, rows, lines, _first_of_table(rows))
 
     @property
@@ -115,6 +152,10 @@ class _Start:
 def _first_of_table(rows: Sequence[tuple[str, ...]]) -> int:
     """The very first, unless most others have another width and it is no header: too narrow, or a row."""
     widths = [len(row) for row in rows]
-    is_header = not rows or (len(rows[0]) > 1 and not any(map(str.isdigit, rows[0][0])))
+    is_header = not rows or (len(rows[0]) > 1 and not any(map(_has_number, rows[0])))
     usual, times = Counter(widths).most_common(1)[0] if rows else (0, 0)
-    return 0 if is_header or times * 2 <= len(rows) else widths.index(usual)
+    return 0 if is_header or not usual or times * 2 <= len(rows) else widths.index(usual)
+
+
+def _has_number(cell: str) -> bool:
+    return sum(map(str.isdigit, cell)) >= _FEW_DIGITS

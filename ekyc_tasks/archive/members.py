@@ -55,13 +55,13 @@ class _Sorting:
     texts: list[Table] = field(default_factory=list)
     workbooks: list[Member] = field(default_factory=list)
     left_aside: list[tuple[str, str]] = field(default_factory=list)
-    seen: dict[tuple[int, int], str] = field(default_factory=dict)
+    seen: dict[tuple[tuple[int, int] | None, bool | None], str] = field(default_factory=dict)
 
 
 def choose(members: Sequence[Member], judge: Judge, limits: ArchiveLimits) -> Choice:
     """The tables to read. Raises `ArchiveError` if no member holds rows."""
     sorting = _Sorting()
-    for member in sorted(members, key=lambda member: natural(member.name)):
+    for member in sorted(members, key=lambda member: (natural(member.name), member.name)):
         if why := _place(member, sorting):
             sorting.left_aside.append((member.name, why))
     left_aside = sorting.left_aside
@@ -76,7 +76,8 @@ def choose(members: Sequence[Member], judge: Judge, limits: ArchiveLimits) -> Ch
 
 def open_workbook(book: Member, judge: Judge, limits: ArchiveLimits) -> tuple[Table, ...]:
     """Its sheets that answer the check. Raises `ArchiveError`."""
-    sheets = _with_headers(sheet_tables([book], limits), judge)
+    sheets = [_with_its_header(table, judge) for table in sheet_tables([book], limits)]
+    sheets = _with_headers(sheets, judge)
     return tuple(table for table in sheets if judge(table).is_answer)
 
 
@@ -107,22 +108,24 @@ def _place(member: Member, sorting: _Sorting) -> str | None:
     """Files the member as text or workbook, or says why it is neither."""
     if _SYSTEM.search(member.name):
         return "left by an operating system"
-    if member.fingerprint in sorting.seen:
+    verdict = verdict_of(member.name)
+    identity = (member.fingerprint, verdict)  # two lists of the same numbers may say two things
+    if identity in sorting.seen:
         member.verify()  # for what is not read any further may claim anything
-        return f"the same bytes as {sorting.seen[member.fingerprint]}"
+        return f"the same bytes as {sorting.seen[identity]}"
     head = member.head()
     if why := _unreadable(head):
         return why
     if is_workbook(head):
         sorting.workbooks.append(member)
-    elif not (table := text_table(member, head, verdict_of(member.name))):
+    elif not (table := text_table(member, head, verdict)):
         return "not text"
     elif len(table.head) > MAX_COLUMNS:
         return f"more than {MAX_COLUMNS} columns, as no table of results has"
     else:
         sorting.texts.append(table)
     if member.fingerprint is not None:
-        sorting.seen[member.fingerprint] = member.label
+        sorting.seen[identity] = member.label
     return None
 
 
@@ -136,14 +139,22 @@ def _unreadable(head: bytes) -> str | None:
 
 def _usable(tables: list[Table], judge: Judge, left_aside: list[tuple[str, str]]) -> list[Table]:
     usable = []
-    for table in _with_headers(tables, judge):
+    for table in _with_headers([_with_its_header(table, judge) for table in tables], judge):
         if not judge(table).columns:
-            left_aside.append((table.name, "no column of numbers"))
+            left_aside.append((table.name, "no known column of numbers"))
         elif len(table.head) == 1 and table.verdict is None:
             left_aside.append((table.name, "bare numbers, and its name tells no verdict"))
         else:
             usable.append(table)
     return usable
+
+
+def _with_its_header(table: Table, judge: Judge) -> Table:
+    """A title above the header may look like one, and have cells of its own; a known header is none."""
+    if judge(table).is_answer:
+        return table
+    offers = ((each, judge(each)) for each in table.alternatives())
+    return next((each for each, offer in offers if offer.has_header and offer.is_answer), table)
 
 
 def _with_headers(tables: Sequence[Table], judge: Judge) -> list[Table]:

@@ -128,6 +128,25 @@ class QuotedRow:
     may_go_on: bool  # behind the end of this text
 
 
+def single_rows(data: bytes, delimiter: str, first_line: int = 0) -> Iterator[tuple[int, str, list[str]]]:
+    """Line number, text and cells of each row that is not blank; no cells where they cannot be told apart.
+
+    ``data`` is UTF-8, begins where a row does, and ends with a newline.
+    """
+    rules = grammar(delimiter)
+    line_ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE) + 1
+    edges = [0, *line_ends.tolist()]
+    line = 0
+    while line < len(line_ends):
+        start, limit = edges[line], edges[min(line + MAX_ROW_LINES, len(line_ends))]
+        row = data[start : rules.record_end(data, start, limit) or edges[line + 1]]
+        text = row.decode()
+        if text.strip():
+            cells = [] if rules.hides_a_row(row) else rules.cells(text)
+            yield first_line + line, text.removesuffix("\n"), cells
+        line += row.count(b"\n")
+
+
 def quoted_rows(data: bytes, line_ends: Positions, quotes: Quotes, delimiter: str) -> Iterator[QuotedRow]:
     """In order, and apart from each other; lines without a quote are rows of their own."""
     rules = grammar(delimiter)

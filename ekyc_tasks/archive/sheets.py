@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -186,16 +186,13 @@ def _table(name: str, sheet: _Sheet, verdict: bool | None) -> Table | None:
     rows = [tuple(cell or "" for cell in row) for row in islice(sheet.filled_rows(), ROWS_TRIED)]
     if not rows:
         return None
-    first = _first_of_table(rows)
     is_cut = sheet.rows >= MAX_ROWS
     notes = (f"Sheet {name} is full: rows beyond {MAX_ROWS:,} are not in it.",) if is_cut else ()
-    blocks = partial(_blocks, sheet, first == 0)
-    return Table(name, rows[first], verdict, blocks, notes, sample=tuple(rows[first + 1 :]))
-
-
-def _first_of_table(rows: Sequence[tuple[str, ...]]) -> int:
-    """The first row with several cells, if any has: before it are titles, which are to be told."""
-    return next((at for at, row in enumerate(rows) if sum(map(bool, row)) > 1), 0)
+    tables = [
+        Table(name, row, verdict, partial(_blocks, sheet, at == 0), notes, sample=tuple(rows[at + 1 :]))
+        for at, row in enumerate(rows)
+    ]
+    return replace(tables[0], alternatives=lambda: iter(tables[1:]))
 
 
 def _blocks(sheet: _Sheet, is_head_first: bool, skip_head: bool, few: Collection[int]) -> Blocks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -41,6 +41,10 @@ class Block:
 Blocks = Generator[Block, None, None]
 
 
+def _none() -> Iterator[Table]:
+    return iter(())
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A member that holds rows.
@@ -49,6 +53,7 @@ class Table:
     that of another part, where this one has none. ``verdict`` is what the member's name says about every row
     in it, or None. ``blocks(skip_head, few)`` reads it, in order, from the start each time; ``few`` are the
     positions of columns that are expected to have few distinct values. ``notes`` are for the report.
+    ``alternatives`` are the same with another of the first rows as ``head``, by any delimiter.
     """
 
     name: str
@@ -58,6 +63,7 @@ class Table:
     notes: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
     sample: tuple[tuple[str, ...], ...] = ()
+    alternatives: Callable[[], Iterator[Table]] = _none
 
 
 class ColumnTypes:

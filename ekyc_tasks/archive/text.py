@@ -19,9 +19,17 @@ import polars as pl
 
 from ekyc_tasks.archive.containers import Member
 from ekyc_tasks.archive.encodings import Healer, as_utf8
-from ekyc_tasks.archive.forms import TextForm, sniff
-from ekyc_tasks.archive.quotes import MAX_ROW_LINES, Quotes, grammar, most_lines, quoted_rows, unfinished_row
-from ekyc_tasks.archive.tables import Block, Blocks, ColumnTypes, Int64Array, Table
+from ekyc_tasks.archive.forms import TextForm, other_forms, sniff
+from ekyc_tasks.archive.quotes import (
+    MAX_ROW_LINES,
+    Quotes,
+    grammar,
+    most_lines,
+    quoted_rows,
+    single_rows,
+    unfinished_row,
+)
+from ekyc_tasks.archive.tables import MAX_COLUMNS, Block, Blocks, ColumnTypes, Int64Array, Table
 from ekyc_tasks.errors import ArchiveError
 
 # What fills a block first. Lines are counted too, for some cost a hundred bytes however short they are.
@@ -37,9 +45,24 @@ _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 def text_table(member: Member, head: bytes, verdict: bool | None) -> Table | None:
     """The member, which starts with ``head``, as a table; None if it is not text or holds no line."""
     form = sniff(head)
-    if form is None:
-        return None
-    return Table(member.name, form.head, verdict, partial(_blocks, member, form), sample=form.sample)
+    return None if form is None else _table(member, form, verdict)
+
+
+def _table(member: Member, form: TextForm, verdict: bool | None) -> Table:
+    return Table(
+        member.name,
+        form.head,
+        verdict,
+        partial(_blocks, member, form),
+        sample=form.sample,
+        alternatives=partial(_alternatives, member, verdict),
+    )
+
+
+def _alternatives(member: Member, verdict: bool | None) -> Iterator[Table]:
+    for form in other_forms(member.head()):
+        if form.width <= MAX_COLUMNS:
+            yield _table(member, form, verdict)
 
 
 # --- bytes → whole rows ---------------------------------------------------------------------------------
@@ -49,8 +72,10 @@ def _blocks(member: Member, form: TextForm, skip_head: bool, few: Collection[int
     types, healer = ColumnTypes(form.width, few), Healer()
     line = 1
     even = uneven = 0
-    skipped_lines = form.head_lines if skip_head else 0
+    unread_lines = form.head_lines if skip_head else 0
     for data, lines in _cut(_utf8(member, form), form, member.label):
+        skipped_lines = min(unread_lines, lines)
+        unread_lines -= skipped_lines
         healed, healed_lines = healer.heal(_without_lines(data, skipped_lines))
         rows = _Rows.of(healed, lines - skipped_lines, form, types)
         types.learn(rows.frame)
@@ -64,7 +89,6 @@ def _blocks(member: Member, form: TextForm, skip_head: bool, few: Collection[int
                 "first; ask the provider for it again, or load it again after an upgrade"
             )
         line += lines
-        skipped_lines = 0
 
 
 def _utf8(member: Member, form: TextForm) -> Iterator[bytes]:
@@ -275,11 +299,11 @@ def _marked(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows | None:
 def _uneven_rows(
     data: bytes, uneven: Iterable[tuple[tuple[int, int], int, bool]], form: TextForm
 ) -> Iterator[tuple[int, str, list[str]]]:
-    """As `_rows`; of a row that is known to have another width the cells do not matter."""
+    """As `single_rows`; of a row that is known to have another width the cells do not matter."""
     for (start, end), line, is_unsure in uneven:
         row = data[start:end]
         if is_unsure:
-            yield from _rows(row, form, line)
+            yield from single_rows(row, form.delimiter, line)
         elif (text := row.decode()).strip():
             yield line, text.removesuffix("\n"), []
 
@@ -296,7 +320,7 @@ def _in_order(some: _Rows, others: _Rows) -> _Rows:
 
 
 def _row_by_row(data: bytes, form: TextForm, types: ColumnTypes) -> _Rows:
-    return _gathered(_rows(data, form), form, types)
+    return _gathered(single_rows(data, form.delimiter), form, types)
 
 
 def _gathered(found: Iterable[tuple[int, str, list[str]]], form: TextForm, types: ColumnTypes) -> _Rows:
@@ -311,19 +335,3 @@ def _gathered(found: Iterable[tuple[int, str, list[str]]], form: TextForm, types
             ragged.append((line, text))
     frame = pl.DataFrame(rows, schema=dict.fromkeys(types.types, pl.String), orient="row")
     return _Rows(types.of(frame), np.array(lines, dtype=np.int64), ragged)
-
-
-def _rows(data: bytes, form: TextForm, first_line: int = 0) -> Iterator[tuple[int, str, list[str]]]:
-    """Line number, text and cells of each row that is not blank; no cells where they cannot be told apart."""
-    rules = grammar(form.delimiter)
-    line_ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE) + 1
-    edges = [0, *line_ends.tolist()]
-    line = 0
-    while line < len(line_ends):
-        start, limit = edges[line], edges[min(line + MAX_ROW_LINES, len(line_ends))]
-        row = data[start : rules.record_end(data, start, limit) or edges[line + 1]]
-        text = row.decode()
-        if text.strip():
-            cells = [] if rules.hides_a_row(row) else rules.cells(text)
-            yield first_line + line, text.removesuffix("\n"), cells
-        line += row.count(b"\n")

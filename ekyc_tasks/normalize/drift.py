@@ -17,7 +17,7 @@ def layout_drift(layouts: Sequence[Layout], task_type: TaskType) -> Iterator[str
     """Sentences about columns that are absent or unknown in what was read; names of columns only."""
     tables = [layout for layout in layouts if layout.dialect != NUMBER_LIST]
     if not tables:
-        yield "The archive holds lists of bare numbers only: nothing but the verdict is known."
+        yield "Only lists of bare numbers were read: nothing but the verdict is known."
     if bare := [layout for layout in tables if layout.dialect == NO_HEADER]:
         where = _share("in", bare, tables)
         yield f"There is no header{where}: the columns were taken in the documented order."
@@ -27,7 +27,7 @@ def layout_drift(layouts: Sequence[Layout], task_type: TaskType) -> Iterator[str
     for extra in chain.from_iterable(layout.extras for layout in tables):
         repeated = extra.repeats is not None
         yield (
-            f"Column {extra.key} repeats another."
+            f"Column {extra.key} stands for the same as another; where it differs, it is kept in extra."
             if repeated
             else f"Column {extra.key} is not in the contract; it is kept in extra."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, count
@@ -11,9 +11,10 @@ import polars as pl
 
 from ekyc_tasks.archive import Int64Array, Offer, Table
 from ekyc_tasks.normalize.numbers import UNREADABLE, is_number, number_keys
+from ekyc_tasks.normalize.values import FieldReader
 from ekyc_tasks.task_types import base, known_task_types
 from ekyc_tasks.task_types import task_type as task_type_named
-from ekyc_tasks.task_types.base import NUMBER, TaskType, is_yes_or_no
+from ekyc_tasks.task_types.base import NUMBER, TaskType
 
 NO_HEADER, NUMBER_LIST = "no header", "number list"
 _LONGEST_NAME = 40
@@ -71,10 +72,12 @@ def layout_of(
         return None
     owners = [_owner(cell, task_type) for cell in head]
     if NUMBER in owners:
-        return _layout([_snake(cell) for cell in head], owners, _dialect(head, task_type), True, verdict)
-    found = layout_of(header, task_type, verdict) if header else _documented(len(head), task_type, verdict)
-    is_row = found is not None and _is_row(head, sample, found, task_type)
-    return replace(found, has_header=False) if found is not None and is_row else None
+        return _layout([_snake(cell) for cell in head], owners, task_type, _dialect(head, task_type), verdict)
+    rows = [row for row in (head, *sample) if len(row) == len(head)]
+    found = layout_of(header, task_type, verdict) if header else _documented(rows, task_type, verdict)
+    if found is None or not _is_row(head, rows[1:], found, task_type):
+        return None
+    return replace(found, has_header=False)
 
 
 def layout_of_table(table: Table, task_type: TaskType) -> Layout | None:
@@ -90,16 +93,17 @@ def offer(layout: Layout | None, task_type: TaskType) -> Offer:
     return Offer(1 + len(layout.fields), layout.has_header, is_answer, is_of_another)
 
 
-def _documented(width: int, task_type: TaskType, verdict: bool | None) -> Layout:
-    documented = (NUMBER, *(each.name for each in task_type.fields))
-    owners = [*documented, *[None] * width][:width]
+def _documented(rows: Sequence[Sequence[str]], task_type: TaskType, verdict: bool | None) -> Layout:
+    """The documented columns in their order; but the number alone where only the name says a verdict."""
+    columns = (NUMBER, *(each.name for each in task_type.fields))
+    if verdict is not None and not _say_verdict(rows, columns.index(task_type.verdict.name), task_type):
+        columns = (NUMBER,)
+    owners = [*columns, *[None] * len(rows[0])][: len(rows[0])]
     names = [owner or f"column_{position}" for position, owner in enumerate(owners, start=1)]
-    return _layout(names, owners, NO_HEADER, False, verdict)
+    return _layout(names, owners, task_type, NO_HEADER, verdict)
 
 
-def _is_row(
-    head: Sequence[str], sample: Sequence[Sequence[str]], layout: Layout, task_type: TaskType
-) -> bool:
+def _is_row(head: Sequence[str], rows: Sequence[Sequence[str]], layout: Layout, task_type: TaskType) -> bool:
     """Whether a first row that is no known header is a row: it has a number, or only lacks it.
 
     What lacks it may be a header with names that nobody knows, but no header says what the rows below it say.
@@ -107,14 +111,24 @@ def _is_row(
     at = layout.numbers[0]
     if is_number(head[at]):
         return True
-    rows = [row for row in sample if len(row) == len(head)]
     if not any(is_number(row[at]) for row in rows):
         return False
-    if len(head) == 1:
-        return True
     verdict_at = layout.fields.get(task_type.verdict.name)
-    is_verdict = verdict_at is not None and is_yes_or_no(head[verdict_at])
-    return is_verdict or any(cell and cell == row[place] for row in rows for place, cell in enumerate(head))
+    says_verdict = verdict_at is not None and _say_verdict([head], verdict_at, task_type)
+    said = [cell.strip().casefold() for cell in head]
+    again = (
+        cell and cell == row[place].strip().casefold() for row in rows for place, cell in enumerate(said)
+    )
+    return len(head) == 1 or says_verdict or any(again)
+
+
+def _say_verdict(rows: Sequence[Sequence[str]], at: int, task_type: TaskType) -> bool:
+    """Whether one of these cells is a verdict, by the words that are known."""
+    cells = [row[at] for row in rows if at < len(row)]
+    if any(cell.strip().lower() in task_type.verdict.undetermined for cell in cells):
+        return True
+    reader = FieldReader(task_type.verdict, task_type.rules(task_type.verdict))
+    return reader.read(pl.Series("text", cells, dtype=pl.String)).values[0].is_not_null().any()
 
 
 def row_keys(frame: pl.DataFrame, layout: Layout) -> Int64Array:
@@ -128,12 +142,13 @@ def row_keys(frame: pl.DataFrame, layout: Layout) -> Int64Array:
 
 
 def _layout(
-    names: list[str], owners: Sequence[str | None], dialect: str, has_header: bool, verdict: bool | None
+    names: list[str], owners: Sequence[str | None], task_type: TaskType, dialect: str, verdict: bool | None
 ) -> Layout:
+    ranks = {name: _ranks(task_type).get(_squashed(name), 0) for name in names}
     first: dict[str | None, int] = {}
     for position, owner in enumerate(owners):
-        # of several columns for one thing, the one with the documented name counts
-        if owner and (owner not in first or (names[position] == owner != names[first[owner]])):
+        # of several columns for one thing counts the one whose name is listed first
+        if owner and (owner not in first or ranks[names[position]] < ranks[names[first[owner]]]):
             first[owner] = position
     unique = _each_once(names)
     return Layout(
@@ -148,7 +163,7 @@ def _layout(
             for at, owner in enumerate(owners)
             if at not in first.values()
         ),
-        has_header=has_header,
+        has_header=dialect != NO_HEADER,
         dialect=NUMBER_LIST if len(names) == 1 else dialect,
         verdict=verdict,
     )
@@ -159,14 +174,23 @@ def _owner(cell: str, task_type: TaskType) -> str | None:
     return _owners(task_type).get(_squashed(cell))
 
 
+def _names(task_type: TaskType) -> Iterator[tuple[str, str]]:
+    """Every name that was seen, as it is compared, and whose it is; the contract's own come first."""
+    fields = [(each.name, (each.name, *each.aliases)) for each in task_type.fields]
+    for owner, names in [(NUMBER, base.NUMBER_ALIASES), *fields]:
+        for name in names:
+            yield _squashed(name), owner
+
+
 @cache
 def _owners(task_type: TaskType) -> Mapping[str, str]:
-    """By every name that was seen; the first one to claim a name has it."""
-    names = [
-        (NUMBER, base.NUMBER_ALIASES),
-        *((each.name, (each.name, *each.aliases)) for each in task_type.fields),
-    ]
-    return {_squashed(alias): owner for owner, aliases in reversed(names) for alias in aliases}
+    """By name; the first one to claim a name has it."""
+    return dict(reversed([*_names(task_type)]))
+
+
+@cache
+def _ranks(task_type: TaskType) -> Mapping[str, int]:
+    return {name: rank for rank, (name, _) in reversed([*enumerate(_names(task_type))])}
 
 
 @cache

@@ -128,16 +128,10 @@ def provenance_column() -> dy.String:
 # --- how text is read -------------------------------------------------------------------------------------
 
 
-_VERDICTS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-
-
 def yes_or_no(text: pl.Expr) -> pl.Expr:
     """Documented: ``yes``, ``no``. Seen in the field: ``true``, ``false``; ``1`` and ``0`` are at hand."""
-    return text.str.to_lowercase().replace_strict(_VERDICTS, default=None, return_dtype=pl.Boolean)
-
-
-def is_yes_or_no(cell: str) -> bool:
-    return cell.strip().lower() in _VERDICTS
+    verdicts = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    return text.str.to_lowercase().replace_strict(verdicts, default=None, return_dtype=pl.Boolean)
 
 
 def words(text: pl.Expr) -> pl.Expr:

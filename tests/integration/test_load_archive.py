@@ -168,12 +168,80 @@ def test_further_tables_give_missing_numbers_and_nothing_else(load):
     all_of_it = f"{HEADER}\n{A},yes,,,,,,\n{strange},no,,,,,,\n,no,,,,,,\n"
     lists = {"activated.txt": f"{A}\n", "unregistered.txt": f"{strange}\nlost\n{B}\n{B}\n"}
     report = load({"all.csv": all_of_it, **lists})
-    assert report.counts == counts(returned=5, accepted=2, unreadable=1, unexpected=1, duplicate=1, missing=1)
-    assert [row["line"] for row in quarantine_of(report)] == [3, 4, 4]
+    assert report.counts == counts(returned=6, accepted=2, unreadable=2, unexpected=1, duplicate=1, missing=1)
+    assert [row["line"] for row in quarantine_of(report)] == [3, 4, 2, 4]
     assert report.drift == (
         "1 number came in activated.txt and unregistered.txt only.",
-        "Left aside: 2 rows of activated.txt and unregistered.txt with no number that was sent.",
+        "Left aside: 1 row of activated.txt and unregistered.txt with no number that was sent.",
     )
+
+
+def test_rows_of_further_tables_that_cannot_be_read_leave_a_trace(load):
+    report = load({"all.csv": ONE, "part2.csv": f"Number,telegram\n{B},no\n{C},yes,x\nlost,yes\n"})
+    assert report.counts == counts(returned=4, accepted=2, unreadable=2, missing=1)
+    assert {row["raw"] for row in quarantine_of(report)} >= {f"{C},yes,x"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f"Number,telegram\r{A},yes\r{B},no\r{C},yes\n",
+        f"Number,telegram\r{A},yes\r{B},no\r{C},yes\r\n",
+        f"\rNumber,telegram\n{A},yes\n{B},no\n{C},yes\n",
+        f'Number,telegram,"user\rname"\n{A},yes,x\n{B},no,y\n{C},yes,z\n',
+        f'Number,telegram,"user\n{A},yes,x\n{B},no,y\n{C},yes,z\n',
+        f'Number,telegram,"user\n{A},yes,x\n"\n{B},no,y\n{C},yes,z\n',
+        "\n" * 50_000 + f"Number,telegram\n{A},yes\n{B},no\n{C},yes\n",
+        f"Results, of the task\nNumber,telegram\n{A},yes\n{B},no\n{C},yes\n",
+        f"Results; exported 2026\nNumber,telegram\n{A},yes\n{B},no\n{C},yes\n",
+        f"Results,\nNumber,telegram\n{A},yes\n{B},no\n{C},yes\n",
+        f"sep=;\ntelegram;Number\nyes;{A}\nno;{B}\nyes;{C}\n",
+        f"One\nTwo\ntelegram\tNumber\nyes\t{A}\nno\t{B}\nyes\t{C}\n",
+        f"One\nTwo, three, four\n\ntelegram,Number\nyes,{A}\nno,{B}\nyes,{C}\n",
+        workbook_bytes([["Report", "2026"], ["telegram", "Number"], ["yes", A], ["no", B], ["yes", C]]),
+    ],
+)
+def test_whatever_stands_before_the_rows_costs_none_of_them(load, data):
+    report = load(data if isinstance(data, bytes) else data.encode())
+    assert dict(rows_of(report).select("number", "telegram").iter_rows()) == {A: True, B: False, C: True}
+    assert not any(number[1:] in sentence for sentence in report.drift for number in NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("members", "task_type", "found"),
+    [
+        (
+            {"1.csv": f"Number,ActiveStatus\n{A},active\n", "2.csv": f"lost,inactive\n{B},active\n"},
+            "active_check",
+            {A, B},
+        ),
+        ({"1.csv": f",30\n{A},7\n{B},1\n"}, "tg_active", {A, B}),
+        ({"1.csv": f"lost,ban\n{A},yes\n{B},no\n"}, "tg", {A, B}),
+        ({"1.csv": f"telegram,Number\nyes,{A}\n", "2.csv": f"no,{B},x\nno,{B}\nyes,{C}\n"}, "tg", {A, B, C}),
+    ],
+)
+def test_parts_without_a_header_are_read_whole(load, members, task_type, found):
+    report = load(members, task_type=task_type)
+    assert set(rows_of(report)["number"]) == found
+
+
+@pytest.mark.parametrize("member", [f"{A},\n{B},\n", f"{A},bob\n{B},yes man\n"], ids=["nothing", "names"])
+def test_what_stands_beside_the_numbers_of_a_list_is_no_verdict(load, member):
+    report = load({"registered.csv": member}, task_type="tg")
+    assert rows_of(report).select("number", "telegram").rows() == [(A, True), (B, True)]
+
+
+def test_equal_lists_under_two_names_say_two_things(load):
+    report = load({"input.txt": f"{A}\n{B}", "registered.txt": f"{A}\n{B}", "unregistered.txt": C})
+    assert dict(rows_of(report).select("number", "telegram").iter_rows()) == {A: True, B: True, C: False}
+
+
+def test_the_name_that_was_seen_more_is_believed(load):
+    for head in ("Number,registered,activated", "Number,telegram,activated"):
+        first, second = head.split(",")[1:]
+        report = load({"all.csv": f"{head}\n{A},no,yes\n"}, task_type="tg")
+        reverse = load({"all.csv": f"Number,{second},{first}\n{A},yes,no\n"}, task_type="tg")
+        assert rows_of(report)["telegram"].to_list() == rows_of(reverse)["telegram"].to_list()
 
 
 def test_lists_beside_a_table_are_not_all_that_the_archive_holds(load):
@@ -207,7 +275,7 @@ def test_a_first_row_without_a_number_costs_no_other(load, data, unreadable):
 
 @pytest.mark.parametrize("head", ["Telefoon,Status", "Telefoon,", ",", "Telefoon,uitslag,yes"])
 def test_a_header_that_nobody_knows_is_not_taken_for_a_row(load, head):
-    with pytest.raises(LoadFailed, match="no column of numbers"):
+    with pytest.raises(LoadFailed, match="no known column of numbers"):
         load({"1.csv": f"{head}\n{A},yes,,\n{B},no,,\n".replace(",,", "," * (head.count(",") - 1))})
 
 
@@ -258,7 +326,7 @@ def test_legacy_text_is_reported(load):
     report = load({"all.csv": DOCUMENTED.replace("pet avatar", "café").encode("cp1252")})
     assert report.drift == (
         "Column category has new values: café.",
-        "1 lines are not UTF-8; they were read as cp1252.",
+        "1 line read as cp1252, for the text is not all UTF-8.",
     )
 
 
@@ -278,9 +346,7 @@ def test_lists_alone_give_verdicts_and_say_so(load):
         ("+41798284654", False),
     ]
     assert report.dialect == "number list"
-    assert report.drift == (
-        "The archive holds lists of bare numbers only: nothing but the verdict is known.",
-    )
+    assert report.drift == ("Only lists of bare numbers were read: nothing but the verdict is known.",)
 
 
 @pytest.mark.parametrize(

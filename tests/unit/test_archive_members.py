@@ -108,7 +108,7 @@ def chosen(path, members):
         (
             {"readme.txt": README, "logo.png": b"\x89PNG\r\n", "e.csv": "", "all.csv": DOCUMENTED},
             [["all.csv"]],
-            {"readme.txt": "no column of numbers", "logo.png": "a picture", "e.csv": "empty"},
+            {"readme.txt": "no known column of numbers", "logo.png": "a picture", "e.csv": "empty"},
         ),
         (
             {"all.csv": DOCUMENTED, "inner.zip": zip_bytes({"all.csv": PART_2})},
@@ -134,7 +134,7 @@ def chosen(path, members):
         (
             {"result.xlsx": BOOK, "activated.txt": "x y"},
             [["result.xlsx"]],
-            {"activated.txt": "no column of numbers"},
+            {"activated.txt": "no known column of numbers"},
         ),
         (
             {"numbers.csv": UNANSWERED, "result.xlsx": BOOK},
@@ -153,7 +153,7 @@ def chosen(path, members):
                 )
             },
             [["result.xlsx: sheet2", "result.xlsx: sheet3"]],
-            {"result.xlsx: sheet1": "no column of numbers"},
+            {"result.xlsx: sheet1": "no known column of numbers"},
         ),
         (
             {"result.xlsx": workbook_bytes(SHEET, [["+41798284655", "no", *"xxxxxx"]])},
@@ -170,12 +170,12 @@ def test_tables_of_one_tier_complete_each_other(tmp_path, members, tiers, left_a
     ("members", "words"),
     [
         ({}, "it is empty"),
-        ({"readme.txt": "hello"}, "member 1 of a.zip: no column of numbers"),
+        ({"readme.txt": "hello"}, "member 1 of a.zip: no known column of numbers"),
         (
             {"b.txt": "", "a.txt": "hello", "c.txt": "you"},
-            r"member 2 of a.zip and 1 more: no column of numbers; member 1 of a.zip: empty\); ask",
+            r"member 2 of a.zip and 1 more: no known column of numbers; member 1 of a.zip: empty\); ask",
         ),
-        ({"all.xlsx": workbook_bytes([["a"]], [["b"]])}, "a sheet and 1 more: no column of numbers"),
+        ({"all.xlsx": workbook_bytes([["a"]], [["b"]])}, "a sheet and 1 more: no known column of numbers"),
         ({"inner.zip": zip_bytes({"all.csv": DOCUMENTED})}, "an archive inside the archive"),
         ({"Ann.csv": "hello", "b.csv": "hello"}, r"member 2 of a.zip: the same bytes as member 1 of a.zip"),
         ({"numbers.txt": LIST}, "tells no verdict"),
@@ -199,6 +199,13 @@ def test_refuses_archives_without_rows(tmp_path, members, words):
         ("all.csv", None),
         ("tg_active_result.csv", None),
         ("activated/all.csv", None),
+        ("activated\\all.csv", None),
+        ("d4g24no2jvh04o9uoh0_activated.txt", True),
+        ("Activated No 1.txt", True),
+        ("activated_no_avatar2.txt", True),
+        ("notRegistered.txt", False),
+        ("non activated.txt", False),
+        ("registered_and_unregistered.txt", None),
     ],
 )
 def test_a_member_s_name_may_tell_its_verdict(name, verdict):

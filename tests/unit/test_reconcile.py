@@ -57,7 +57,7 @@ def test_counts_of_reader_and_writer_are_held_against_its_own(returned, accepted
 
 def test_rows_without_cells_are_unreadable():
     reconciler = Reconciler([keys(A)])
-    reconciler.sort_ragged(3)
+    reconciler.count_unreadable(3)
     assert reconciler.accounts(returned=3, accepted=0, cell_issues=0).unreadable == 3
 
 
