@@ -100,7 +100,7 @@ class Source:
 
 
 def _judge(layouts: Layouts, task_type: TaskType) -> Judge:
-    return lambda table: offer(layouts(table), task_type)
+    return cache(lambda table: offer(layouts(table), task_type))
 
 
 def _tier(tables: Sequence[Table], layouts: Layouts, task_type: TaskType) -> Tier:

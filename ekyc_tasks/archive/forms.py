@@ -51,11 +51,12 @@ def sniff(head: bytes) -> TextForm | None:
 
 
 def other_forms(head: bytes) -> Iterator[TextForm]:
-    """What else it might be: by each delimiter, the table may begin with any of the first rows."""
+    """What else it might be: by each delimiter, any of the first rows that may be a header."""
     if opening := _Opening.of(head):
         for start in opening.starts():
-            for first in range(len(start.rows)):
-                yield opening.form(start, first)
+            for first, row in enumerate(start.rows):
+                if len(row) > 1 and not any(map(_has_number, row)):
+                    yield opening.form(start, first)
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ def _with_its_header(table: Table, judge: Judge) -> Table:
     """A title above the header may look like one, and have cells of its own; a known header is none."""
     if judge(table).is_answer:
         return table
-    offers = ((each, judge(each)) for each in table.alternatives())
+    offers = ((each, judge(each)) for each in table.alternatives() if each.head != table.head)
     return next((each for each, offer in offers if offer.has_header and offer.is_answer), table)
 
 
