@@ -8,6 +8,7 @@ way only, and row by row where not.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -198,6 +199,8 @@ def _plain(data: bytes, lines: int, form: TextForm, types: ColumnTypes) -> _Rows
 
 def _with_lines(data: bytes, lines: Int64Array, form: TextForm, types: ColumnTypes) -> _Rows | None:
     """The rows that start on these lines; None if the parser sees other rows."""
+    if data.startswith(BOM_UTF8):  # which it drops
+        return None
     try:
         frame = pl.read_csv(
             data,

@@ -94,6 +94,11 @@ def test_reads_quotes_newlines_and_blank_lines(body, rows, lines):
     assert read(f"a,b,c\n{body}".encode()) == (rows, lines, [])
 
 
+def test_a_mark_in_the_middle_stays_in_its_cell():
+    assert read("a,b\n\ufeff,2\n".encode(), chunk_bytes=4) == ([["\ufeff", "2"]], [2], [])
+    assert read("\ufeff\ufeffa,b\n1,2\n".encode()) == ([["1", "2"]], [2], [])
+
+
 def test_lines_that_end_in_cr_may_hold_cells_with_newlines():
     assert read(b"a,b\r1,2\r3,4\n") == ([["1", "2"], ["3", "4"]], [2, 3], [])
     assert read(b'a,b\r1,"x\ny"\r3,4\r') == ([["1", "x\ny"], ["3", "4"]], [2, 4], [])
