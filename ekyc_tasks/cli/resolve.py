@@ -21,7 +21,7 @@ from ekyc_tasks.steps.resolve import Verdict, resolve
 _NEXT = {
     BatchState.SUBMITTED: "the next `ekyc run` waits for it, fetches and loads it.",
     BatchState.PLANNED: "the next `ekyc run` uploads it.",
-    BatchState.ABANDONED: "the next `ekyc run` plans its numbers again.",
+    BatchState.ABANDONED: "the next `ekyc run` buys its numbers again, paid for or not.",
 }
 
 
@@ -45,7 +45,7 @@ def decide(
     with open_ledger(settings.ledger_address) as ledger:
         batch = ledger.history.batch(batch_id)
         if not is_confirmed:
-            _confirm(batch, verdict, settings, evidence(ledger, batch))
+            _confirm(batch, decision, settings, evidence(ledger, batch))
         state = asyncio.run(_resolved(batch_id, verdict, ledger, settings))
     follows = "its numbers are dropped." if drop and state is BatchState.ABANDONED else _NEXT.get(state, "")
     out.print(f"Batch {batch_id} is {state} now; {follows}", markup=False, highlight=False)
@@ -58,9 +58,9 @@ async def _resolved(batch_id: str, verdict: Verdict, ledger: Ledger, settings: S
         return await resolve(batch_id, verdict, ledger=ledger, provider=provider)
 
 
-def _confirm(batch: Batch, verdict: Verdict, settings: Settings, known: list[str]) -> None:
+def _confirm(batch: Batch, decision: Decision, settings: Settings, known: list[str]) -> None:
     """What may cost money or lose paid work wants a second word, by somebody who has seen what is known."""
-    question = _question(batch, verdict, settings)
+    question = _question(batch, decision, settings)
     if question is None:
         return
     for sentence in known:
@@ -71,10 +71,8 @@ def _confirm(batch: Batch, verdict: Verdict, settings: Settings, known: list[str
         raise ConfigurationError("Nothing was changed.")
 
 
-def _question(batch: Batch, verdict: Verdict, settings: Settings) -> str | None:
-    decision = verdict.decision
-    is_bought_again = decision is Decision.RESUBMIT or (decision is Decision.ABANDON and not verdict.drop)
-    if is_bought_again and batch.state in {BatchState.HELD, BatchState.FAILED}:
+def _question(batch: Batch, decision: Decision, settings: Settings) -> str | None:
+    if decision is Decision.RESUBMIT and batch.state in {BatchState.HELD, BatchState.FAILED}:
         cost = price(batch.numbers, settings.price_per_10k)
         worth = f" ({cost:.2f} by your price)" if cost is not None else ""
         return f"Batch {batch.batch_id} may be paid for; its {batch.numbers:,} numbers cost again{worth}."

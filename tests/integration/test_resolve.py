@@ -286,13 +286,7 @@ def with_creation_second(clock, seconds=0):
 
 
 @pytest.mark.parametrize(
-    ("words", "asks"),
-    [
-        (("resubmit",), True),
-        (("abandon",), True),
-        (("abandon", "--drop"), False),
-        (("abandon", "--yes"), False),
-    ],
+    ("words", "asks"), [(["resubmit"], True), (["resubmit", "--yes"], False), (["abandon"], False)]
 )
 def test_what_may_cost_again_wants_a_second_word(tmp_path, monkeypatch, words, asks):
     monkeypatch.setenv("EKYC_HOME", str(tmp_path))
