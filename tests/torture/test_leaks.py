@@ -165,7 +165,8 @@ def searched(desk) -> Iterator[tuple[str, bytes]]:
 
 
 def leaks(places: dict[str, bytes]) -> Iterator[str]:
-    anywhere = re.compile(rb"79[\s.-]?829[\s.-]?[457]\d[\s.-]?\d\d")
+    # the microseconds of a time and the year of the next one look like a number once in a hundred runs
+    anywhere = re.compile(rb"(?<!:\d\d\.)79[\s.-]?829[\s.-]?[457]\d[\s.-]?\d\d")
     for place, content in places.items():
         folder = place.split("/")[0]
         if folder not in AS_LANDED:
