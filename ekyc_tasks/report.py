@@ -185,9 +185,10 @@ def _done(counted: Funnel) -> str:
     if not counted.files and not counted.batches:
         return "Nothing has landed, and nothing is unfinished."
     # What an earlier run has planned has no lines of this one.
-    bought = f"; {counted.to_send:,} of {counted.lines:,} lines bought" if counted.lines else ""
+    lines = count(counted.lines, "line")
+    bought = f"{counted.to_send:,} of {lines}" if counted.to_send else f"none of {lines} had to be"
     found = outcome(accepted=counted.accepted, quarantined=counted.quarantined, missing=counted.missing)
-    return f"{found}{bought}."
+    return f"{found}; {bought} bought." if counted.lines else f"{found}."
 
 
 def status_document(ledger: Ledger) -> dict[str, Any]:
