@@ -4,6 +4,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
+UVBIN := $(or $(UV),$(BIN)/uv)
 
 # Hundreds of processes start in the tests, and one that finds no bytecode compiles for three seconds.
 unexport PYTHONDONTWRITEBYTECODE
@@ -12,25 +13,54 @@ unexport PYTHONDONTWRITEBYTECODE
 sync = echo "Installing what uv.lock names ..." && { $(1) sync --frozen --inexact --quiet 2>/dev/null \
 	|| UV_SYSTEM_CERTS=true $(1) sync --frozen --inexact --quiet; }
 
-.PHONY: demo test torture lint clean
+.PHONY: demo check test test-flow smoke torture torture-sample bounds lint clean
 
 demo: .venv/synced
 	@$(BIN)/ekyc demo
 
-# A process a core, each with a Prefect server of its own; loadgroup hands out tests one by one, the longest first.
+# A process a core; loadgroup hands out tests one by one. TESTS names some files only.
+pytest = $(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+
+# Few examples of Hypothesis, for the quickest word.
+check: lint
+	@HYPOTHESIS_PROFILE=dev $(pytest) -q tests/unit
+
+TESTS ?= tests/unit tests/integration
 test: .venv/synced
-	@$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder --cov --cov-report=term:skip-covered $(TESTS)
+	@$(pytest) --cov --cov-report=term:skip-covered $(TESTS)
+
+# Each process has a Prefect server of its own.
+test-flow: .venv/synced
+	@$(pytest) tests/flow
+
+# A few of the trials of `make torture`, and the demo.
+smoke: .venv/synced
+	@$(pytest) -m smoke tests/smoke tests/torture
+	@$(BIN)/ekyc demo
 
 # Hundreds of crashes and faults, a process a core, and figures at the end; SEED=2 draws other lots, PARTS names
 # some files only.
 PARTS ?= tests/torture
 torture: .venv/synced
-	@POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder $(PARTS) --color=no -q
+	@POLARS_MAX_THREADS=1 $(pytest) $(PARTS) --color=no -q
+
+# A tenth of it, drawn by the hash of the commit; DRAW=3 names the slice.
+DRAW ?= $(shell git rev-parse --short=8 HEAD)
+torture-sample: .venv/synced
+	@TORTURE_SAMPLE=$(DRAW) POLARS_MAX_THREADS=1 $(pytest) $(PARTS) --color=no -q
+
+# The unit tests and the demo with the lowest direct versions that pyproject.toml allows, and with the newest.
+bounds: .venv/synced
+	@for versions in lowest-direct highest; do \
+		$(UVBIN) venv --quiet --clear build/$$versions && $(UVBIN) pip install --quiet --python build/$$versions \
+			--resolution $$versions --editable . --group dev && build/$$versions/bin/pytest -q tests/unit \
+			&& build/$$versions/bin/ekyc demo || exit 1; done
 
 lint: .venv/synced
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 clean:
 	rm -rf .venv

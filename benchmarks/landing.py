@@ -109,37 +109,38 @@ def write_known(folder: Path, count: int, lines: int) -> None:
 def ours(landed: Path, known: Path | None, out: Path) -> dict[str, Any]:
     import polars as pl
 
-    from ekyc_tasks.landing import arrivals
-    from ekyc_tasks.ledger import open_ledger
-    from ekyc_tasks.steps.plan import Planner, PlanPolicy
+    from ekyc_tasks.installation.context import StepContext
+    from ekyc_tasks.intake.files import arrivals
+    from ekyc_tasks.ledger import make_ledger
+    from ekyc_tasks.planning.plan import Planner, PlanPolicy
 
-    folder, ledger = _office(landed, known, out, open_ledger)
+    folder, ledger = _office(landed, known, out, make_ledger)
     policy = PlanPolicy(task_type="tg_avatar", batch_size=BATCH_SIZE)
 
     def work() -> dict[str, Any]:
-        planner = Planner(run_id="run", ledger=ledger, folder=folder, policy=policy, clock=_clock())
+        planner = Planner(StepContext("run", ledger, folder, _clock()), policy)
         [file] = planner.run(arrivals(folder.landing)).files
-        return {"rejected": file.rejected, "blank": file.blank, "sha256": file.sha256}
+        return {"rejected": file.counts.rejected, "blank": file.counts.blank, "sha256": file.sha256}
 
     figures = _measured(work)
-    rejected = pl.read_parquet(folder.rejected_file(figures.pop("sha256")), columns=["line"])
+    rejected = pl.read_parquet(folder.rejects_file(figures.pop("sha256")), columns=["line"])
     return {**figures, "at": rejected["line"].sum()}
 
 
 def _office(
-    landed: Path, known: Path | None, out: Path, open_ledger: Callable[[str], Any]
+    landed: Path, known: Path | None, out: Path, make_ledger: Callable[[str], Any]
 ) -> tuple[Any, Any]:
     """A data folder with the file in its landing folder, and the known batches in its ledger."""
     from datetime import timedelta
 
-    from ekyc_tasks.disk import private_dir
-    from ekyc_tasks.folders import DataFolder
     from ekyc_tasks.models import BatchState
+    from ekyc_tasks.storage.paths import DataFolder
+    from ekyc_tasks.support.atomic_files import private_dir
 
     folder = DataFolder(out, out / "landing", out / "warehouse")
     private_dir(folder.landing)
     os.link(landed, folder.landing / landed.name)
-    ledger = open_ledger(f"sqlite:///{out}/ledger.db")
+    ledger = make_ledger(f"sqlite:///{out}/ledger.db")
     ledger.runs.opened("run", host="here", lease=timedelta(hours=1))
     if known is not None:
         private_dir(folder.keys)
@@ -170,7 +171,7 @@ def _loaded(ledger: Any, batch_id: str, numbers: int, state: Any) -> None:
 
 
 def _clock() -> Any:
-    from ekyc_tasks.clock import SystemClock
+    from ekyc_tasks.support.clock import SystemClock
 
     return SystemClock()
 
@@ -179,14 +180,14 @@ def duckdb(landed: Path, known: Path | None, out: Path) -> dict[str, Any]:
     """One pass to keys, a hash set of them, an anti-join, and a file for every so many rows."""
     import duckdb as engine
 
-    from ekyc_tasks.numbers.verdicts import POSSIBLE, verdict_table
+    from ekyc_tasks.phone.validity import POSSIBLE, validity_table
 
     out.mkdir()
     (out / "batches").mkdir()
     connection = engine.connect()
     connection.execute("SET threads = 2")
     connection.execute(f"SET temp_directory = '{out}/spill'")
-    verdicts = verdict_table()
+    verdicts = validity_table()
     places = (verdicts[len(verdicts) // 2 :] == POSSIBLE).nonzero()[0].tolist()
     connection.execute("CREATE TABLE possible AS SELECT unnest(?) AS place", [places])
 
@@ -356,18 +357,19 @@ def small(console: Console) -> None:
 
 
 def _small_times() -> Iterator[tuple[float, float]]:
-    from ekyc_tasks.landing import arrivals
-    from ekyc_tasks.ledger import open_ledger
-    from ekyc_tasks.steps.plan import Planner, PlanPolicy
+    from ekyc_tasks.installation.context import StepContext
+    from ekyc_tasks.intake.files import arrivals
+    from ekyc_tasks.ledger import make_ledger
+    from ekyc_tasks.planning.plan import Planner, PlanPolicy
 
     policy = PlanPolicy(task_type="tg_avatar", batch_size=10_000)
     with TemporaryDirectory() as name:
         landed = Path(name) / "landed-0.txt"
         write_landed(landed, 2_000)
-        folder, ledger = _office(landed, None, Path(name) / "data", open_ledger)
+        folder, ledger = _office(landed, None, Path(name) / "data", make_ledger)
         for index in range(21):
             wall, cpu = time.perf_counter(), time.process_time()
-            planner = Planner(run_id="run", ledger=ledger, folder=folder, policy=policy, clock=_clock())
+            planner = Planner(StepContext("run", ledger, folder, _clock()), policy)
             planner.run(arrivals(folder.landing))
             yield time.perf_counter() - wall, time.process_time() - cpu
             write_landed(folder.landing / f"landed-{index + 1}.txt", 2_000, seed=index)

@@ -66,7 +66,7 @@ def _drop(home: Path, batches: int, *, start: int) -> None:
 
 
 async def _flow() -> None:
-    from flows.check_numbers import check_numbers
+    from ekyc_tasks.flows.check_numbers import check_numbers
 
     state: Any = await check_numbers(return_state=True)
     assert state.name == "Completed", state
@@ -75,11 +75,12 @@ async def _flow() -> None:
 async def _plain() -> None:
     """The same calls in the same order, without Prefect."""
     from ekyc_tasks import tasks
-    from ekyc_tasks.run import started_run
+    from ekyc_tasks.runs.policies import PlanWishes
+    from ekyc_tasks.runs.session import start_run
     from ekyc_tasks.settings import load_settings
 
-    with started_run(load_settings()) as run:
-        planned = tasks.plan_files.fn(run.run_id, [], task_type=run.task_type, limit=None, recheck=False)
+    with start_run(load_settings()) as run:
+        planned = tasks.plan_files.fn(run.run_id, [], task_type=run.task_type, wishes=PlanWishes())
         await planned
 
         async def follow(batch_id: str) -> None:
@@ -98,12 +99,12 @@ async def _plain() -> None:
 
 def delays(home: Path) -> list[float]:
     """Seconds from *exported* at the provider, by its own clock, to rows in the dataset."""
-    from ekyc_tasks.ledger import open_ledger
+    from ekyc_tasks.ledger import make_ledger
     from ekyc_tasks.models import BatchState
     from ekyc_tasks.settings import load_settings
 
     asyncio.run(_flow())
-    with open_ledger(load_settings().ledger_address) as ledger:
+    with make_ledger(load_settings().ledger_address) as ledger:
         loaded = ledger.history.batches(states=[BatchState.LOADED])
     return [(batch.loaded_at - batch.checked_at).total_seconds() for batch in loaded]
 

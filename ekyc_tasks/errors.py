@@ -3,8 +3,8 @@ batch, and what to do now. None holds a phone number, an API key or a result lin
 
     EkycError                      exit 1
     ├── ConfigurationError         exit 2   a setting, the key, the base URL, the command line
-    │   ├── AccessDenied                    the provider turned the key or the URL down
-    │   └── ResultHostRefused               a result lies on a host that nobody allowed
+    │   ├── AccessDenied                    the provider rejected the key or the URL
+    │   └── ResultHostRefused               a result is on a host that is not allowed
     ├── PersonNeeded               exit 3   a batch waits for a person
     │   └── LoadFailed                      an archive that is kept, but cannot become rows
     │       └── ArchiveError                it cannot be read: unsafe, not an archive
@@ -16,7 +16,7 @@ batch, and what to do now. None holds a phone number, an API key or a result lin
     │   ├── TaskUnknown                     the provider does not know the task (yet, or any more)
     │   ├── LinkExpired                     a result link that no longer opens
     │   └── DownloadIncomplete              fewer bytes than announced, or a damaged archive
-    ├── Defect                     exit 1   what nobody expected; made by `ekyc_tasks.defects`
+    ├── InternalError              exit 1   an unexpected error; made by `ekyc_tasks.support.safe_errors`
     └── LedgerError                exit 2   the ledger cannot be used
         ├── LedgerCutOff                    the connection broke in the middle: all or nothing is kept
         └── LeaseLost                       another run owns the batch now; this one must stop
@@ -24,19 +24,33 @@ batch, and what to do now. None holds a phone number, an API key or a result lin
 
 from __future__ import annotations
 
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ends. Of several that apply the lowest is told, but for DONE."""
+
+    DONE = 0
+    UNEXPECTED = 1
+    CONFIGURATION = 2
+    PERSON_NEEDED = 3
+    NO_MONEY = 4
+    INPUT = 5  # a batch was refused, or a file could not be read
+    WAITING = 6  # for the provider, or for another run
+
 
 class EkycError(Exception):
     """Anything this project raises on purpose; the text is meant for the person at the terminal."""
 
-    exit_code = 1
+    exit_code = ExitCode.UNEXPECTED
 
 
 class ConfigurationError(EkycError):
-    exit_code = 2
+    exit_code = ExitCode.CONFIGURATION
 
 
 class AccessDenied(ConfigurationError):
-    """401, 403, 404 or 405: free of charge, and no batch will fare better with this key and URL."""
+    """401, 403, 404 or 405: free of charge, and no batch can be uploaded with this key and URL."""
 
 
 class ResultHostRefused(ConfigurationError):
@@ -44,7 +58,7 @@ class ResultHostRefused(ConfigurationError):
 
 
 class PersonNeeded(EkycError):
-    exit_code = 3
+    exit_code = ExitCode.PERSON_NEEDED
 
 
 class LoadFailed(PersonNeeded):
@@ -60,13 +74,13 @@ class ArchiveDamaged(ArchiveError):
 
 
 class NoMoney(EkycError):
-    exit_code = 4
+    exit_code = ExitCode.NO_MONEY
 
 
 class InputError(EkycError):
     """A landed file that cannot be read; it stays where it is."""
 
-    exit_code = 5
+    exit_code = ExitCode.INPUT
 
 
 class ProviderTrouble(EkycError):
@@ -75,7 +89,7 @@ class ProviderTrouble(EkycError):
     ``retry_after`` is what the provider asked for, in seconds, or None.
     """
 
-    exit_code = 6
+    exit_code = ExitCode.WAITING
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -95,22 +109,22 @@ class LinkExpired(ProviderTrouble):
 
 
 class DownloadIncomplete(ProviderTrouble):
-    """The archive arrived torn; nothing of it was kept."""
+    """The archive arrived incomplete or damaged; nothing of it was kept."""
 
 
-class Defect(EkycError):
+class InternalError(EkycError):
     """A defect of this program. The text says what kind and where; the words of the cause are not in it."""
 
 
 class LedgerError(EkycError):
-    """The ledger cannot be opened, read or written: mend it, and the next run goes on."""
+    """The ledger cannot be opened, read or written: once it is fixed, the next run continues."""
 
-    exit_code = 2
+    exit_code = ExitCode.CONFIGURATION
 
 
 class LedgerCutOff(LedgerError):
-    """The database went away during a transaction; whether its commit arrived, nobody knows."""
+    """The connection broke during a transaction; it is not known whether the commit arrived."""
 
 
 class LeaseLost(LedgerError):
-    """Somebody else owns the batch; what was about to be written is not."""
+    """Another run owns the batch; what this run was about to write is not written."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from operator import add
 from pathlib import Path
 
-from ekyc_tasks.wording import outcome
+from ekyc_tasks.support.wording import outcome
 
 
 class BatchState(StrEnum):
@@ -21,16 +23,71 @@ class BatchState(StrEnum):
     REFUSED = "refused"  # free of charge, and never right as it is
     FAILED = "failed"  # the provider gave up on it, or no longer knows it
     HELD = "held"  # it may or may not have been charged: a person decides
-    ABANDONED = "abandoned"  # a person let go of it; its numbers block nothing
+    ABANDONED = "abandoned"  # a person gave it up; its numbers block nothing
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing is left to do."""
+        return self in {BatchState.LOADED, BatchState.ABANDONED}
+
+    @property
+    def blocks(self) -> bool:
+        """Its numbers are not bought again, however long ago they were."""
+        return not self.is_final
+
+    @property
+    def needs_decision(self) -> bool:
+        """Only a person moves it."""
+        return self in {BatchState.REFUSED, BatchState.FAILED, BatchState.HELD}
+
+    @property
+    def goes_on(self) -> bool:
+        """Runs move it, without a person."""
+        return not self.is_final and not self.needs_decision
+
+    @property
+    def is_claimable(self) -> bool:
+        """A run that takes it may continue it; an upload is its own run's alone."""
+        return self.goes_on and self is not BatchState.SUBMITTING
+
+    @property
+    def is_underway(self) -> bool:
+        """Paid for, and its answers are on their way into the dataset."""
+        return self in {BatchState.SUBMITTED, BatchState.FETCHED}
+
+    @property
+    def has_archive(self) -> bool:
+        return self in {BatchState.FETCHED, BatchState.LOADED}
+
+    @property
+    def may_be_paid(self) -> bool:
+        """It waits for a person, and its upload may have been charged."""
+        return self in {BatchState.HELD, BatchState.FAILED}
 
 
-class Fate(StrEnum):
-    """What became of one line of a landed file; every line has exactly one."""
+def states_where(holds: Callable[[BatchState], bool]) -> tuple[BatchState, ...]:
+    return tuple(state for state in BatchState if holds(state))
 
-    BLANK = "blank"
-    HEADER = "header"
-    REJECTED = "rejected"
-    DUPLICATE = "duplicate"
+
+class Doubt(StrEnum):
+    """Why a batch waits for a person, whatever else is known about it."""
+
+    RESTORED = "restored"  # its ledger is a backup: it may have been uploaded since
+    FOUND = "found"  # its files were there, and the ledger did not know it
+    COPY = "copy"  # it belongs to the original, and is never sent from this copy
+
+
+class Account(StrEnum):
+    """What a person says of the provider's account when a ledger is made for it."""
+
+    NEW = "new"  # it has bought nothing before
+    USED = "used"  # it has bought elsewhere before; that is not known here
+    SHARED = "shared"  # others buy with it at the same time: their spending is shown, and stops nothing
+
+
+class Disposition(StrEnum):
+    """What happened to a number of a landed file, counted where it stands first."""
+
     DO_NOT_SEND = "do_not_send"
     KNOWN = "known"  # bought recently
     IN_FLIGHT = "in_flight"  # in another file's batch
@@ -56,7 +113,7 @@ class Decision(StrEnum):
 
     ADOPT = "adopt"  # it is the provider's task so-and-so
     RESUBMIT = "resubmit"  # upload it (again)
-    ABANDON = "abandon"  # let go of it
+    ABANDON = "abandon"  # give it up
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +139,6 @@ class TaskStatus:
     status: str
     total: int | None = None
     success: int | None = None
-    failure: int | None = None
-    created_at: datetime | None = None
     updated_at: datetime | None = None
     user_id: str | None = None
     actual_amount: str | None = None
@@ -107,6 +162,46 @@ class ArchiveLimits:
     max_member_bytes: int = 8 << 30
     max_total_bytes: int = 16 << 30
     max_ratio: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LineCounts:
+    """Two accounts of landed files. Each line is blank, a header, rejected, or has numbers, mostly one; each
+    number has one disposition. The ledger's columns have the same names, and so have the JSON documents."""
+
+    lines: int = 0
+    blank: int = 0
+    header: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+    do_not_send: int = 0
+    known: int = 0
+    in_flight: int = 0
+    waiting: int = 0
+    batched: int = 0
+
+    def __add__(self, other: LineCounts) -> LineCounts:
+        return LineCounts(*map(add, astuple(self), astuple(other)))
+
+    @property
+    def numbers(self) -> int:
+        return self.duplicate + self.do_not_send + self.known + self.in_flight + self.waiting + self.batched
+
+    @property
+    def lines_with_numbers(self) -> int:
+        return self.lines - self.blank - self.header - self.rejected
+
+    @property
+    def not_bought(self) -> int:
+        """Lines and numbers that an upload of the file as it is would have paid for."""
+        return self.rejected + self.duplicate + self.do_not_send + self.known + self.in_flight
+
+    @property
+    def holds_no_number(self) -> bool:
+        return not self.lines_with_numbers
+
+
+NO_LINES = LineCounts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +233,9 @@ class Reconciliation:
     def contradiction(self) -> str | None:
         """The sentence that says which sum does not hold, or None when both do."""
         if self.returned != self.accepted + self.quarantined:
-            return f"{self.returned} rows came back, but {self.accepted} + {self.quarantined} were sorted"
+            return (
+                f"{self.returned} rows came back, but {self.accepted} + {self.quarantined} are accounted for"
+            )
         if self.submitted != self.accepted + self.missing:
             return (
                 f"{self.submitted} numbers were sent, but {self.accepted} + {self.missing} are accounted for"

@@ -29,7 +29,7 @@ class Budget:
     day: Decimal | None = None
     month: Decimal | None = None
 
-    def exceeded(self, cost: Decimal | None, *, run: Decimal, day: Decimal, month: Decimal) -> str | None:
+    def exceeds(self, cost: Decimal | None, *, run: Decimal, day: Decimal, month: Decimal) -> str | None:
         """Which budget ``cost`` does not fit into any more, given what was spent, or None."""
         for name, limit, spent in (
             ("run", self.run, run),
@@ -38,12 +38,30 @@ class Budget:
         ):
             if limit is not None and cost is not None and spent + cost > limit:
                 return (
-                    f"the budget of this {name} is {limit}, {spent:.2f} is spent, {cost:.2f} more is needed"
+                    f"the budget of this {name} is {limit}, {spent:.2f} is already spent, "
+                    f"{cost:.2f} more is needed"
                 )
         return None
 
 
 NO_BUDGET = Budget()
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingGuard:
+    """A person is asked before more is spent at once: more than ``numbers``, or than ``amount``."""
+
+    numbers: int | None = None
+    amount: Decimal | None = None
+    currency: str = ""  # as a person wrote it: prices have none
+
+    def asks(self, numbers: int, cost: Decimal | None) -> bool:
+        is_many = self.numbers is not None and numbers > self.numbers
+        is_dear = self.amount is not None and cost is not None and cost > self.amount
+        return is_many or is_dear
+
+    def __str__(self) -> str:
+        return f"{self.numbers:,} numbers" if self.numbers is not None else f"{self.amount} {self.currency}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +75,11 @@ class Balance:
     def too_small_for(self, cost: Decimal) -> str | None:
         """Why an upload at this cost would be refused, or None. A credit may be spent too."""
         available = self.balance + max(self.credit or Decimal(0), Decimal(0))
-        return f"the balance is {available}, {cost:.2f} is needed" if cost > available else None
+        return f"the balance is {available}, but {cost:.2f} is needed" if cost > available else None
 
 
 def has_moved(before: Balance | None, after: Balance | None) -> bool:
-    """Something was charged between two looks: less balance, or more used. False when nobody knows."""
+    """Something was charged between two looks: less balance, or more used. False when it is not known."""
     if before is None or after is None:
         return False
     used = (

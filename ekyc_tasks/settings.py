@@ -21,13 +21,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ekyc_tasks.errors import ConfigurationError
-from ekyc_tasks.folders import DataFolder
 from ekyc_tasks.models import ArchiveLimits
+from ekyc_tasks.money import SpendingGuard
+from ekyc_tasks.storage.paths import DataFolder, Site
+from ekyc_tasks.support.hosts import is_loopback
 
 PREFIX = "EKYC_"
+_ARCHIVE_LIMITS = ArchiveLimits()
+_CURRENCY = r"(?:[A-Za-z]{3}|[$€£¥])"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)((?!file:)[^/:].*)")
-_LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
 
 
 def parse_duration(value: object) -> timedelta:
@@ -41,6 +44,25 @@ def parse_duration(value: object) -> timedelta:
         return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
     except OverflowError:
         raise ValueError("this duration is too long") from None
+
+
+def parse_share(value: object) -> object:
+    """`0.2` or `20%`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", str(value).strip())
+    return value if match is None else Decimal(match[1]) / 100
+
+
+def parse_guard(value: object) -> SpendingGuard:
+    """`5000`: so many numbers. `25 USD`, `$25` or `25.50 €`: so much money."""
+    if isinstance(value, SpendingGuard):
+        return value
+    text = str(value).strip()
+    if re.fullmatch(r"[0-9]+", text):
+        return SpendingGuard(numbers=int(text))
+    money = re.fullmatch(rf"({_CURRENCY}?)\s*([0-9]+(?:\.[0-9]+)?)\s*({_CURRENCY}?)", text)
+    if money is None or bool(money[1]) is bool(money[3]):
+        raise ValueError("write a count of numbers, such as 5000, or an amount, such as 25 USD")
+    return SpendingGuard(amount=Decimal(money[2]), currency=(money[1] or money[3]).upper())
 
 
 def _split(value: object) -> object:
@@ -59,22 +81,20 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
-def _expanded(path: Path) -> Path:
+def _expand(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise ValueError("~ stands for no home folder here; write the whole path") from None
+        raise ValueError("~ cannot be used, because no home folder is known; write the whole path") from None
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
-Folder = Annotated[Path, AfterValidator(_expanded)]
+Guard = Annotated[SpendingGuard, NoDecode, BeforeValidator(parse_guard)]
+Folder = Annotated[Path, AfterValidator(_expand)]
+Share = Annotated[Decimal, BeforeValidator(parse_share), Field(ge=0, le=1, allow_inf_nan=False)]
 Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 _Chosen = tuple[tuple[str, Any], ...]
-
-
-def is_loopback(host: str | None) -> bool:
-    return bool(host and _LOOPBACK.fullmatch(host))
 
 
 class Settings(BaseSettings):
@@ -88,61 +108,79 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    home: Path = Field(description="where `.env` lies and relative paths begin")
-    api_key: SecretStr | None = Field(None, description="the provider's key; sent to the base URL only")
-    base_url: str = Field("https://api.ekycpro.com", description="the provider's API")
-    data_dir: Folder = Field(Path("data"), description="everything this project writes")
+    home: Path = Field(description="folder of `.env`; relative paths start here")
+    api_key: SecretStr | None = Field(
+        None, description="the provider's API key; sent only to the host of `EKYC_BASE_URL`"
+    )
+    base_url: str = Field("https://api.ekycpro.com", description="address of the provider's API")
+    data_dir: Folder = Field(Path("data"), description="folder for everything that this project writes")
     landing_dir: Folder | None = Field(
-        None, description="drop files here; default `landing` in the data folder"
+        None, description="folder where you drop files; default: `landing` in the data folder"
     )
     warehouse_dir: Folder | None = Field(
-        None, description="the dataset; default `warehouse` in the data folder"
+        None, description="folder of the dataset; default: `warehouse` in the data folder"
     )
     ledger_url: SecretStr | None = Field(
-        None, description="`postgresql://user:password@host/database`; default SQLite in the data folder"
+        None,
+        description="database of the ledger, `postgresql://user:password@host/database`; "
+        "default: SQLite in the data folder",
     )
-    task_type: str = Field("tg_avatar", description="the provider's check")
+    task_type: str = Field("tg_avatar", description="task type: the provider's check")
     batch_size: int = Field(10_000, ge=1, le=10_000_000, description="most numbers in one upload")
-    min_batch: int = Field(1, ge=1, description="fewest numbers in one upload; fewer wait for company")
-    max_hold_back: Duration = Field(timedelta(hours=1), description="how long numbers wait for company")
-    small_rest: Literal["send", "keep"] = Field(
-        "send", description="what becomes of them then: sent all the same, or kept and reported"
+    min_batch: int = Field(1, ge=1, description="minimum batch size; smaller batches wait for more numbers")
+    max_hold_back: Duration = Field(
+        timedelta(hours=1), description="how long numbers below the minimum batch size wait for more"
     )
-    settle: Duration = Field(timedelta(seconds=2), description="how long a landed file must stand still")
+    small_rest: Literal["send", "keep"] = Field(
+        "send",
+        description="what happens to them after that: `send` sends them, `keep` keeps and reports them",
+    )
+    settle: Duration = Field(
+        timedelta(seconds=2), description="a landed file is read when it has not changed for this long"
+    )
     fresh_for: Duration = Field(
-        timedelta(days=30), description="numbers bought since then are known; 0: always ask"
+        timedelta(days=30), description="numbers bought within this time are not bought again; 0: always buy"
     )
     fresh_for_undetermined: Duration | None = Field(
-        None, description="the same for numbers that got neither yes nor no; default: `EKYC_FRESH_FOR`"
+        None,
+        description="the same for numbers whose answer was neither yes nor no; default: `EKYC_FRESH_FOR`",
     )
     default_region: Annotated[str, AfterValidator(_region)] | None = Field(
-        None, description="country of numbers written without their calling code, such as `CH`"
+        None, description="country of numbers that are written without a calling code, such as `CH`"
     )
     number_column: str | None = Field(
-        None, description="header of the column with the numbers; default: found"
+        None, description="header of the column with the numbers; default: found automatically"
+    )
+    max_rejected: Share = Field(
+        Decimal("0.2"),
+        description="largest share of rejected lines with which a landed file is sent without a question",
     )
     result_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
-        ("*.amazonaws.com",), description="hosts a result may lie on, with commas between"
+        ("*.amazonaws.com",), description="hosts from which results may be downloaded, separated by commas"
     )
-    max_wait: Duration = Field(timedelta(minutes=30), description="how long one run waits for the provider")
+    max_wait: Duration = Field(
+        timedelta(minutes=30), description="longest time that one run waits for results"
+    )
     poll_min: PositiveDuration = Field(
-        timedelta(seconds=2), description="shortest time between two questions"
+        timedelta(seconds=2), description="shortest time between two status requests"
     )
-    poll_max: PositiveDuration = Field(timedelta(minutes=2), description="longest time between two questions")
+    poll_max: PositiveDuration = Field(
+        timedelta(minutes=2), description="longest time between two status requests"
+    )
     unknown_grace: Duration = Field(
-        timedelta(minutes=2), description="how long the provider may not know a task before it has failed"
+        timedelta(minutes=2), description="a task that the provider does not know for this long has failed"
     )
     upload_deadline: PositiveDuration = Field(
         timedelta(minutes=10), description="longest time for one upload"
     )
     http_timeout: PositiveDuration = Field(
-        timedelta(seconds=60), description="longest silence on a connection"
+        timedelta(seconds=60), description="longest time without any data on a connection"
     )
     lease: PositiveDuration = Field(
-        timedelta(seconds=60), description="a run silent for this long has lost its batches"
+        timedelta(seconds=60), description="a run that shows no activity for this long loses its batches"
     )
     on_500: Literal["retry", "hold"] = Field(
-        "retry", description="what a 500 to an upload means: free, or held"
+        "retry", description="after HTTP 500 to an upload: `retry` it (a 500 is free), or `hold` the batch"
     )
     price_per_10k: Money | None = Field(
         None, description="price of 10,000 numbers, for estimates and budgets"
@@ -150,18 +188,33 @@ class Settings(BaseSettings):
     budget_run: Money | None = Field(None, description="most to spend in one run")
     budget_day: Money | None = Field(None, description="most to spend in one day (UTC)")
     budget_month: Money | None = Field(None, description="most to spend in one month (UTC)")
-    archive_max_members: int = Field(10_000, ge=1, description="most files in one result archive")
-    archive_max_member_bytes: int = Field(8 << 30, ge=1, description="largest file in one result archive")
-    archive_max_total_bytes: int = Field(16 << 30, ge=1, description="largest result archive, unpacked")
-    archive_max_ratio: int = Field(200, ge=1, description="most bytes unpacked from one packed byte")
+    ask_above: Guard | None = Field(
+        None,
+        description="a plan above this waits until a person approves it: a count of numbers such as `5000`, "
+        "or an amount such as `25 USD`",
+    )
+    archive_max_members: int = Field(
+        _ARCHIVE_LIMITS.max_members, ge=1, description="most files in one result archive"
+    )
+    archive_max_member_bytes: int = Field(
+        _ARCHIVE_LIMITS.max_member_bytes, ge=1, description="largest file in one result archive, in bytes"
+    )
+    archive_max_total_bytes: int = Field(
+        _ARCHIVE_LIMITS.max_total_bytes, ge=1, description="largest result archive after unpacking, in bytes"
+    )
+    archive_max_ratio: int = Field(
+        _ARCHIVE_LIMITS.max_ratio, ge=1, description="largest allowed ratio of unpacked bytes to packed bytes"
+    )
 
     @model_validator(mode="after")
     def _fit_together(self) -> Settings:
         if self.min_batch > self.batch_size:
-            raise ValueError("EKYC_MIN_BATCH is larger than EKYC_BATCH_SIZE; make it the smaller one")
+            raise ValueError("EKYC_MIN_BATCH is larger than EKYC_BATCH_SIZE; make it smaller")
         budgets = (self.budget_run, self.budget_day, self.budget_month)
         if any(budget is not None for budget in budgets) and self.price_per_10k is None:
             raise ValueError("a budget needs a price: set EKYC_PRICE_PER_10K")
+        if self.ask_above and self.ask_above.amount is not None and self.price_per_10k is None:
+            raise ValueError("EKYC_ASK_ABOVE is an amount and needs a price: set EKYC_PRICE_PER_10K")
         _check_base_url(self.base_url)
         return self
 
@@ -192,6 +245,17 @@ class Settings(BaseSettings):
         if relative := _RELATIVE_SQLITE.fullmatch(address):
             return f"{relative[1]}{self.home / relative[2]}"
         return address
+
+    @property
+    def site(self) -> Site:
+        """Where the one ledger and its folders are, by these settings."""
+        return Site(
+            self.folder,
+            self.ledger_address,
+            self.host,
+            has_named_ledger=self.ledger_url is not None,
+            folder_setting="EKYC_DATA_DIR" if "data_dir" in self.model_fields_set else "EKYC_HOME",
+        )
 
     @property
     def archive_limits(self) -> ArchiveLimits:
@@ -235,7 +299,7 @@ def _content(dotenv: Path) -> bytes | int | None:
 def _read(
     home: Path, _dotenv: bytes | int | None, _environment: tuple[tuple[str, str], ...], chosen: _Chosen
 ) -> Settings:
-    """Anew where anything that they depend on has changed."""
+    """Read again if anything that the settings depend on has changed."""
     dotenv = home / ".env"
     _refuse_unknown(dotenv)
     try:
@@ -244,7 +308,7 @@ def _read(
         raise ConfigurationError(_first_sentence(error)) from None
     except OSError as error:
         raise ConfigurationError(
-            f"{dotenv} cannot be read ({error.strerror}); mend its permissions."
+            f"{dotenv} cannot be read ({error.strerror}). Fix its permissions."
         ) from None
 
 
@@ -260,21 +324,26 @@ def default_home() -> Path:
 
 def data_root() -> Path:
     """The data folder alone, whatever the other settings hold (the demo ignores them)."""
-    home = _home()
+    home, named = _home(), dotenv_of_home().get("EKYC_DATA_DIR")
+    return home / _folder_named("EKYC_DATA_DIR", os.environ.get("EKYC_DATA_DIR") or named or "data")
+
+
+def dotenv_of_home() -> dict[str, str]:
+    """What `.env` sets, unchecked; nothing if it cannot be read."""
     try:
-        named = dotenv_values(home / ".env").get("EKYC_DATA_DIR")
+        found = dotenv_values(_home() / ".env")
     except (OSError, UnicodeDecodeError):
-        named = None
-    return home / _named_folder("EKYC_DATA_DIR", os.environ.get("EKYC_DATA_DIR") or named or "data")
+        return {}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _home() -> Path:
-    return _named_folder("EKYC_HOME", os.environ.get("EKYC_HOME") or default_home()).absolute()
+    return _folder_named("EKYC_HOME", os.environ.get("EKYC_HOME") or default_home()).absolute()
 
 
-def _named_folder(name: str, path: str | Path) -> Path:
+def _folder_named(name: str, path: str | Path) -> Path:
     try:
-        return _expanded(Path(path))
+        return _expand(Path(path))
     except ValueError as error:
         raise ConfigurationError(f"{name}: {error}.") from None
 
@@ -282,17 +351,18 @@ def _named_folder(name: str, path: str | Path) -> Path:
 def _refuse_unknown(dotenv: Path) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     if dotenv.is_dir():
-        raise ConfigurationError(f"{dotenv} is a folder, not a file of settings; move it away.")
+        raise ConfigurationError(f"{dotenv} is a folder, not a file with settings. Move it away.")
     try:
         named = {*os.environ, *(dotenv_values(dotenv) if dotenv.is_file() else ())}
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(
-            f"{dotenv} cannot be read as text; mend its permissions or content."
+            f"{dotenv} cannot be read as text. Fix its permissions or its content."
         ) from None
     unknown = sorted(name for name in named if name.upper().startswith(PREFIX) and name.upper() not in known)
     if unknown:
         raise ConfigurationError(
-            f"{', '.join(unknown)}: no such setting; the README lists them all. Correct or remove the name."
+            f"{', '.join(unknown)}: no such setting. Correct or remove it. All settings are listed in "
+            "docs/reference/settings.md."
         )
 
 

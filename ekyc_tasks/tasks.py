@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypedDict, TypeVar
@@ -26,28 +24,37 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
-from ekyc_tasks.cadence import Cadence
-from ekyc_tasks.clock import SystemClock
-from ekyc_tasks.courtesy import courtesy
-from ekyc_tasks.dataset import reasons
-from ekyc_tasks.defects import bare, defect
 from ekyc_tasks.errors import EkycError, LeaseLost, LedgerError, NotAccepted, ProviderTrouble
-from ekyc_tasks.estimate import Estimate, estimated, ledger_to_look_at, plan_policy
+from ekyc_tasks.exchange.check_account import AccountCheck, check_account, remember_account
+from ekyc_tasks.exchange.check_balance import explain
+from ekyc_tasks.exchange.fetch import fetch
+from ekyc_tasks.exchange.poll import poll
+from ekyc_tasks.exchange.resolve import Resolution, resolve
+from ekyc_tasks.exchange.submit import submit
+from ekyc_tasks.installation.context import StepContext
+from ekyc_tasks.intake.arrivals import find_settled
 from ekyc_tasks.ledger import Ledger, connect_ledger
 from ekyc_tasks.models import Decision, TaskStatus
-from ekyc_tasks.money import Budget
-from ekyc_tasks.pages import batch_key
-from ekyc_tasks.provider import Provider, ResultHosts, Timeouts
-from ekyc_tasks.scrub import without_numbers
+from ekyc_tasks.planning.approval import Approval
+from ekyc_tasks.planning.plan import plan
+from ekyc_tasks.provider import Provider
+from ekyc_tasks.reporting.estimate import Estimate, estimate_run, find_landed, ledger_to_look_at
+from ekyc_tasks.reporting.markdown import batch_key
+from ekyc_tasks.results.load import load, replay
+from ekyc_tasks.runs.policies import (
+    PlanWishes,
+    http_timeouts,
+    plan_policy,
+    poll_schedule,
+    result_hosts,
+    upload_policy,
+)
 from ekyc_tasks.settings import Settings, load_settings
-from ekyc_tasks.steps.arrivals import settled_arrivals
-from ekyc_tasks.steps.explain import explain
-from ekyc_tasks.steps.fetch import fetch
-from ekyc_tasks.steps.load import load, replay
-from ekyc_tasks.steps.plan import plan
-from ekyc_tasks.steps.poll import poll
-from ekyc_tasks.steps.resolve import Verdict, resolve
-from ekyc_tasks.steps.submit import UploadPolicy, submit
+from ekyc_tasks.storage.dataset import reasons
+from ekyc_tasks.support.best_effort import courtesy
+from ekyc_tasks.support.clock import SystemClock
+from ekyc_tasks.support.redact import without_numbers
+from ekyc_tasks.support.safe_errors import bare, defect
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,6 +64,14 @@ log = logging.getLogger("ekyc_tasks")
 log.setLevel(logging.INFO)
 
 
+class ApprovalTold(TypedDict):
+    """How many numbers, the same in words with what they cost, and a sentence for a person."""
+
+    numbers: int
+    what: str
+    sentence: str
+
+
 class PlanCounts(TypedDict):
     """What planning reports to the flow: no number is in it."""
 
@@ -64,9 +79,10 @@ class PlanCounts(TypedDict):
     new_batches: int
     unreadable: list[str]  # a sentence for each file that cannot be read
     notes: list[str]  # a sentence for each file that is still being written or holds no number
+    approval: ApprovalTold | None  # what a person has to approve before any of it is planned
 
 
-def _retried_on(*errors: type[EkycError]) -> Callable[[Task[..., Any], TaskRun, State[Any]], bool]:
+def _retry_on(*errors: type[EkycError]) -> Callable[[Task[..., Any], TaskRun, State[Any]], bool]:
     """Retry only these, and a ledger that could not be used; never a batch that is another run's now."""
 
     def is_worth_it(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -84,7 +100,7 @@ _RETRIES: dict[str, Any] = {
 }
 
 
-def _guarded(step: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+def _guard(step: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Prefect keeps the text of what a task raises: only texts that are ours, or the file system's."""
 
     @wraps(step)
@@ -102,96 +118,129 @@ def _guarded(step: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any,
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[Settings, Ledger]]:
+def _open_step(run_id: str) -> Iterator[tuple[Settings, StepContext]]:
+    with _open_ledger() as (settings, ledger):
+        yield settings, StepContext(run_id, ledger, settings.folder, _CLOCK)
+
+
+@contextmanager
+def _open_ledger() -> Iterator[tuple[Settings, Ledger]]:
     settings = load_settings()
     with connect_ledger(settings.ledger_address) as ledger:
         yield settings, ledger
 
 
 def _provider(settings: Settings) -> Provider:
-    return Provider(settings.base_url, settings.require_key(), timeouts=_timeouts(settings))
-
-
-def _timeouts(settings: Settings) -> Timeouts:
-    seconds = settings.http_timeout.total_seconds()
-    return Timeouts(connect=min(10.0, seconds), read=seconds, write=seconds)
+    return Provider(settings.base_url, settings.require_key(), timeouts=http_timeouts(settings))
 
 
 @task(name="plan", task_run_name="plan", **_PLAIN)
-@_guarded
-async def plan_files(
-    run_id: str, files: list[str], *, task_type: str, limit: int | None, recheck: bool
-) -> PlanCounts:
-    with _opened() as (settings, ledger):
-        folder = settings.folder
-        found = await settled_arrivals(
-            folder.landing, [Path(file) for file in files], settle=settings.settle, clock=_CLOCK
+@_guard
+async def plan_files(run_id: str, files: list[str], *, task_type: str, wishes: PlanWishes) -> PlanCounts:
+    with _open_step(run_id) as (settings, context):
+        policy = replace(plan_policy(settings, wishes), task_type=task_type)
+        found = await find_settled(
+            context.folder.landing, [Path(file) for file in files], settle=settings.settle, clock=_CLOCK
         )
-        policy = replace(plan_policy(settings, limit=limit, recheck=recheck), task_type=task_type)
-        done = await plan(
-            found.settled, run_id=run_id, ledger=ledger, folder=folder, policy=policy, clock=_CLOCK
-        )
+        done = await plan(found.settled, context, policy)
         for file in done.files:
             name = without_numbers(file.name)
-            log.info("%s: %s lines, %s numbers to send", name, f"{file.lines:,}", f"{file.batched:,}")
+            log.info(
+                "%s: %s lines, %s numbers to send", name, f"{file.counts.lines:,}", f"{file.counts.batched:,}"
+            )
         unreadable = [without_numbers(each) for each in (*found.unreadable, *done.unreadable)]
-        ledger.facts.left_in_landing(unreadable)
+        context.ledger.facts.left_in_landing(unreadable)
         return PlanCounts(
             files=len(done.files),
             new_batches=len(done.new_batches),
             unreadable=unreadable,
             notes=[without_numbers(each) for each in (*found.unsettled, *done.notes)],
+            approval=_say_asked(done.approval),
         )
 
 
+def _say_asked(approval: Approval | None) -> ApprovalTold | None:
+    if approval is None:
+        return None
+    return ApprovalTold(numbers=approval.numbers, what=approval.what, sentence=approval.sentence)
+
+
 @task(name="estimate", task_run_name="estimate", **_PLAIN)
-@_guarded
-async def estimate_files(files: list[str], *, task_type: str, limit: int | None, recheck: bool) -> Estimate:
+@_guard
+async def estimate_files(files: list[str], *, task_type: str, wishes: PlanWishes) -> Estimate:
     settings = load_settings(task_type=task_type)
-    with ledger_to_look_at(settings) as ledger:
-        paths = [Path(file) for file in files]
-        return await estimated(settings, ledger, paths, clock=_CLOCK, limit=limit, recheck=recheck)
+    policy = plan_policy(settings, wishes)
+    with ledger_to_look_at(settings.site) as (ledger, problems):
+        found = await find_landed(
+            settings.folder.landing,
+            [Path(file) for file in files],
+            settle=settings.settle,
+            clock=_CLOCK,
+            is_made_by_run=settings.landing_dir is None,
+        )
+        context = StepContext("", ledger, settings.folder, _CLOCK)
+        return await estimate_run(found, context, policy, upload_policy(settings), problems=problems)
 
 
 @task(name="explain", task_run_name="explain held batches", **_PLAIN)
-@_guarded
+@_guard
 async def explain_held() -> None:
     """Best asked before anything is uploaded, when no other charge blurs the account."""
-    with _opened() as (settings, ledger):
-        if ledger.uploads.unexplained():
-            async with _provider(settings) as provider:
-                await explain(ledger=ledger, provider=provider)
+    with _open_ledger() as (settings, ledger):
+        async with _provider(settings) as provider:
+            await explain(ledger=ledger, provider=provider)
+
+
+class AccountTold(TypedDict):
+    """What the account says: a question's name and sentence, or a sentence that is only to be known."""
+
+    question: tuple[str, str] | None
+    note: str | None
+
+
+def _say_found(check: AccountCheck) -> AccountTold:
+    question = None if check.question is None else (check.question.name, check.question.text)
+    return AccountTold(question=question, note=check.note)
+
+
+@task(
+    name="check account",
+    task_run_name="check account",
+    retry_condition_fn=_retry_on(),
+    **_PLAIN,
+    **_RETRIES,
+)
+@_guard
+async def check_spending() -> AccountTold:
+    """Before the first upload of a run."""
+    with _open_ledger() as (settings, ledger):
+        async with _provider(settings) as provider:
+            return _say_found(await check_account(ledger, provider))
+
+
+@task(name="remember account", **_PLAIN)
+@_guard
+async def remember_spending() -> AccountTold:
+    """After the last question of a run that bought or fetched."""
+    with _open_ledger() as (settings, ledger):
+        async with _provider(settings) as provider:
+            return _say_found(await remember_account(ledger, provider))
 
 
 @task(
     name="submit",
     task_run_name="submit {batch_id}",
-    retry_condition_fn=_retried_on(NotAccepted),
+    retry_condition_fn=_retry_on(NotAccepted),
     **_PLAIN,
     **_RETRIES,
 )
-@_guarded
+@_guard
 async def submit_batch(batch_id: str, run_id: str, until: datetime, budget: float | None) -> str:
     """The state of the batch afterwards."""
-    with _opened() as (settings, ledger):
-        limit = settings.budget_run if budget is None else Decimal(str(budget))
-        policy = UploadPolicy(
-            deadline=settings.upload_deadline,
-            hold_on_500=settings.on_500 == "hold",
-            price_per_10k=settings.price_per_10k,
-            budget=Budget(run=limit, day=settings.budget_day, month=settings.budget_month),
-        )
+    with _open_step(run_id) as (settings, context):
+        policy = upload_policy(settings, budget=budget)
         async with _provider(settings) as provider:
-            state = await submit(
-                batch_id,
-                run_id=run_id,
-                ledger=ledger,
-                provider=provider,
-                folder=settings.folder,
-                policy=policy,
-                clock=_CLOCK,
-                until=until,
-            )
+            state = await submit(batch_id, context, provider, policy=policy, until=until)
         log.info("Batch %s is %s", batch_id, state)
         return state
 
@@ -213,24 +262,17 @@ class _ProgressBar:
                 await aupdate_progress_artifact(self._artifact, progress=share, description=words)
 
 
-@task(name="poll", task_run_name="poll {batch_id}", retry_condition_fn=_retried_on(), **_PLAIN, **_RETRIES)
-@_guarded
+@task(name="poll", task_run_name="poll {batch_id}", retry_condition_fn=_retry_on(), **_PLAIN, **_RETRIES)
+@_guard
 async def poll_batch(batch_id: str, run_id: str, until: datetime) -> bool:
     """Can its result be fetched now?"""
-    with _opened() as (settings, ledger):
-        cadence = Cadence(
-            shortest=min(settings.poll_min, settings.poll_max).total_seconds(),
-            longest=settings.poll_max.total_seconds(),
-            random=random.random,
-        )
+    with _open_step(run_id) as (settings, context):
         async with _provider(settings) as provider:
             return await poll(
                 batch_id,
-                run_id=run_id,
-                ledger=ledger,
-                provider=provider,
-                cadence=cadence,
-                clock=_CLOCK,
+                context,
+                provider,
+                cadence=poll_schedule(settings),
                 until=until,
                 grace=settings.unknown_grace,
                 told=_ProgressBar(batch_id),
@@ -240,24 +282,21 @@ async def poll_batch(batch_id: str, run_id: str, until: datetime) -> bool:
 @task(
     name="fetch",
     task_run_name="fetch {batch_id}",
-    retry_condition_fn=_retried_on(ProviderTrouble),
+    retry_condition_fn=_retry_on(ProviderTrouble),
     **_PLAIN,
     **_RETRIES,
 )
-@_guarded
+@_guard
 async def fetch_batch(batch_id: str, run_id: str) -> bool:
     """True: the archive is ours."""
-    with _opened() as (settings, ledger):
+    with _open_step(run_id) as (settings, context):
         async with _provider(settings) as provider:
             await fetch(
                 batch_id,
-                run_id=run_id,
-                ledger=ledger,
-                provider=provider,
-                folder=settings.folder,
-                hosts=ResultHosts(settings.result_hosts, is_local=settings.is_local),
-                timeouts=_timeouts(settings),
-                clock=_CLOCK,
+                context,
+                provider,
+                hosts=result_hosts(settings),
+                timeouts=http_timeouts(settings),
             )
     return True
 
@@ -269,18 +308,11 @@ class Loaded(TypedDict):
     drift: list[str]
 
 
-@task(name="load", task_run_name="load {batch_id}", retry_condition_fn=_retried_on(), **_PLAIN, **_RETRIES)
-@_guarded
+@task(name="load", task_run_name="load {batch_id}", retry_condition_fn=_retry_on(), **_PLAIN, **_RETRIES)
+@_guard
 async def load_batch(batch_id: str, run_id: str) -> Loaded | None:
-    with _opened() as (settings, ledger):
-        report = await asyncio.to_thread(
-            load,
-            batch_id,
-            run_id=run_id,
-            ledger=ledger,
-            folder=settings.folder,
-            limits=settings.archive_limits,
-        )
+    with _open_step(run_id) as (settings, context):
+        report = await asyncio.to_thread(load, batch_id, context, settings.archive_limits)
     if report is None:
         return None
     log.info(
@@ -304,22 +336,15 @@ class Replayed(TypedDict):
 
 
 @task(name="replay", task_run_name="replay {batch_id}", **_PLAIN)
-@_guarded
+@_guard
 async def replay_batch(batch_id: str, run_id: str) -> Replayed:
-    with _opened() as (settings, ledger):
-        done = await asyncio.to_thread(
-            replay,
-            batch_id,
-            run_id=run_id,
-            ledger=ledger,
-            folder=settings.folder,
-            limits=settings.archive_limits,
-        )
+    with _open_step(run_id) as (settings, context):
+        done = await asyncio.to_thread(replay, batch_id, context, settings.archive_limits)
     return Replayed(batch_id=batch_id, has_changed=done.has_changed, accepted=done.report.counts.accepted)
 
 
 @task(name="resolve", task_run_name="{decision} {batch_id}", **_PLAIN)
-@_guarded
+@_guard
 async def resolve_batch(
     batch_id: str,
     *,
@@ -331,8 +356,8 @@ async def resolve_batch(
     drop: bool,
 ) -> str:
     """The state of the batch afterwards."""
-    verdict = Verdict(Decision(decision), who, reason, task_id, is_forced, drop)
-    with _opened() as (settings, ledger):
+    verdict = Resolution(Decision(decision), who, reason, task_id, is_forced, drop)
+    with _open_ledger() as (settings, ledger):
         if verdict.decision is not Decision.ADOPT:
             return await resolve(batch_id, verdict, ledger=ledger, provider=None)
         async with _provider(settings) as provider:

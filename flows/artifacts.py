@@ -9,21 +9,20 @@ from uuid import UUID
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.events import emit_event
 
-from ekyc_tasks.courtesy import courtesy
-from ekyc_tasks.estimate import Estimate
 from ekyc_tasks.ledger import Batch, Ledger
 from ekyc_tasks.models import BatchState
-from ekyc_tasks.pages import (
-    NEEDS_A_DECISION,
-    SHOWN,
+from ekyc_tasks.reporting.estimate import Estimate
+from ekyc_tasks.reporting.markdown import (
+    BATCHES_IN_TABLE,
     batch_key,
     batch_page,
     forecast_page,
     open_batches,
     run_page,
 )
-from ekyc_tasks.report import Summary
-from ekyc_tasks.run import Run
+from ekyc_tasks.reporting.summary import Summary
+from ekyc_tasks.runs.session import Run
+from ekyc_tasks.support.best_effort import courtesy
 
 HELD = "ekyc.batch.held"
 REPORT = "run-report"
@@ -38,7 +37,7 @@ async def tell(run: Run, summary: Summary) -> None:
     touched = run.ledger.history.touched(run.run_id)
     links = await tell_batches(run.ledger, touched)
     page = run_page(summary, run.ledger, run.findings, links)
-    with courtesy("The report of this run"):
+    with courtesy("the report of this run"):
         await acreate_markdown_artifact(page, key=REPORT, description=summary.name)
     await tell_open(run.ledger)
     for batch in touched:
@@ -48,7 +47,7 @@ async def tell(run: Run, summary: Summary) -> None:
 
 def tell_held(batch: Batch) -> None:
     """An event that an automation can use."""
-    with courtesy(f"That batch {batch.batch_id} is held"):
+    with courtesy(f"the event that batch {batch.batch_id} is held"):
         emit_event(
             HELD,
             resource={
@@ -60,7 +59,7 @@ def tell_held(batch: Batch) -> None:
 
 
 async def tell_forecast(estimate: Estimate) -> None:
-    with courtesy("What a run would send"):
+    with courtesy("the page about what a run would send"):
         await acreate_markdown_artifact(
             forecast_page(estimate), key=FORECAST, description="Nothing was sent."
         )
@@ -68,17 +67,17 @@ async def tell_forecast(estimate: Estimate) -> None:
 
 async def tell_batches(ledger: Ledger, batches: Sequence[Batch]) -> dict[str, str]:
     """A page for each batch, as many as a table shows, and where they are; urgent ones first."""
-    urgent_first = sorted(batches, key=lambda batch: batch.state not in NEEDS_A_DECISION)
+    urgent_first = sorted(batches, key=lambda batch: not batch.state.needs_decision)
     turn = asyncio.Semaphore(_PAGES_AT_ONCE)
     links: dict[str, str] = {}
 
     async def show(batch: Batch) -> None:
         async with turn:
             page = batch_page(ledger, batch)
-            with courtesy(f"The page of batch {batch.batch_id}"):
+            with courtesy(f"the page of batch {batch.batch_id}"):
                 links[batch.batch_id] = f"/artifacts/artifact/{await _tell_batch(batch, page)}"
 
-    await asyncio.gather(*map(show, urgent_first[:SHOWN]))
+    await asyncio.gather(*map(show, urgent_first[:BATCHES_IN_TABLE]))
     return links
 
 
@@ -91,9 +90,9 @@ async def _tell_batch(batch: Batch, page: str) -> UUID:
 async def tell_open(ledger: Ledger) -> None:
     """The table is kept under one key: its page always shows the newest."""
     rows = open_batches(ledger)
-    with courtesy("The table of open batches"):
+    with courtesy("the table of open batches"):
         await acreate_table_artifact(
-            rows or [{"batch": "none", "state": "everything is loaded"}],
+            rows or [{"batch": "none", "state": "all batches are finished"}],
             key=OPEN,
-            description="Batches that are not at their end; those that need a person come first.",
+            description="Unfinished batches. Those that need a decision come first.",
         )

@@ -23,7 +23,7 @@ _FLOWS = ["check-numbers", "replay"]
 def zombies() -> AutomationCore:
     return AutomationCore(
         name="Mark runs whose process is gone as Crashed",
-        description="No heartbeat for 90 seconds. The next scheduled run goes on by the ledger.",
+        description="No heartbeat for 90 seconds. The next scheduled run continues from the ledger.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
             after={"prefect.flow-run.heartbeat"},
@@ -41,7 +41,7 @@ def zombies() -> AutomationCore:
             ChangeFlowRunState(
                 state=StateType.CRASHED,
                 name="Crashed",
-                message="Its process is gone (no heartbeat for 90 s); the next run goes on by the ledger.",
+                message="The process of this run has ended (no heartbeat for 90 s). The next run continues.",
             )
         ],
     )

@@ -1,4 +1,4 @@
-"""How a run ends in the Prefect UI: a named state with a message that a person can act on."""
+"""How a run ends in the Prefect UI: a named state, with a message that says what to do."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
 from prefect.states import Completed, Failed
 
-from ekyc_tasks.courtesy import courtesy
-from ekyc_tasks.defects import told
-from ekyc_tasks.estimate import Estimate
-from ekyc_tasks.report import Summary, concluded, summarised
-from ekyc_tasks.run import Problem, Run
-from ekyc_tasks.scrub import without_numbers
-from ekyc_tasks.wording import count
-from flows.artifacts import tell, tell_forecast
-from flows.schedule import next_run
+from ekyc_tasks.flows.artifacts import tell, tell_forecast
+from ekyc_tasks.flows.schedule import next_run
+from ekyc_tasks.reporting.estimate import Estimate
+from ekyc_tasks.reporting.summary import Summary, conclude, summarise
+from ekyc_tasks.runs.session import Problem, Run
+from ekyc_tasks.support.best_effort import courtesy
+from ekyc_tasks.support.redact import without_numbers
+from ekyc_tasks.support.safe_errors import reportable
+from ekyc_tasks.support.wording import count
 
 
-async def ended(run: Run) -> State[dict[str, Any]]:
-    summary = summarised(run, next_look=await next_look())
+async def end_state(run: Run) -> State[dict[str, Any]]:
+    summary = summarise(run, next_look=await next_look())
     await tell(run, summary)
     return as_state(summary)
 
@@ -45,11 +45,11 @@ def is_termination(result: object) -> bool:
     return isinstance(result, TerminationSignal)
 
 
-def failed(error: Exception) -> State[dict[str, Any]]:
+def fail_state(error: Exception) -> State[dict[str, Any]]:
     """Nothing could be done: a setting, the ledger, the data folder, a decision that does not fit; or a
     defect, whose own words stay out of Prefect."""
-    shown = told(error)
-    return as_state(concluded([Problem(without_numbers(str(shown)), shown.exit_code)], ""))
+    shown = reportable(error)
+    return as_state(conclude([Problem(without_numbers(str(shown)), shown.exit_code)], ""))
 
 
 def as_state(summary: Summary) -> State[dict[str, Any]]:
@@ -60,7 +60,7 @@ def as_state(summary: Summary) -> State[dict[str, Any]]:
 
 async def next_look() -> datetime | None:
     if runtime.deployment.id is not None:
-        with courtesy("When the next run begins"):
+        with courtesy("the time of the next run"):
             async with get_client() as client:
                 return await next_run(client, UUID(runtime.deployment.id))
     return None

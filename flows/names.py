@@ -8,19 +8,19 @@ from uuid import UUID
 from prefect import runtime
 from prefect.client.orchestration import get_client
 
-from ekyc_tasks.courtesy import courtesy
 from ekyc_tasks.errors import EkycError
-from ekyc_tasks.run import Run
-from ekyc_tasks.wording import count
-from flows.parameters import CheckRequest
+from ekyc_tasks.flows.parameters import CheckRequest
+from ekyc_tasks.runs.session import Run
+from ekyc_tasks.support.best_effort import courtesy
+from ekyc_tasks.support.wording import count
 
 
 def name_before() -> str:
-    """Before anything is planned; wrong settings are the flow's to report."""
+    """Before anything is planned; the flow itself reports wrong settings."""
     request = CheckRequest.model_validate(runtime.flow_run.parameters["request"])
     what = ", ".join(request.files[:2]) + (" …" if len(request.files) > 2 else "")  # noqa: PLR2004
     with suppress(EkycError):
-        return f"{request.settings().task_type} · {what or 'whatever landed'}"
+        return f"{request.settings().task_type} · {what or 'all landed files'}"
     return "check-numbers"
 
 
@@ -36,6 +36,6 @@ async def rename(run: Run, files: int) -> None:
 
 
 async def call_it(*parts: str) -> None:
-    with courtesy("The name of this run"):
+    with courtesy("the name of this run"):
         async with get_client() as client:
             await client.set_flow_run_name(UUID(runtime.flow_run.id), " · ".join(parts))

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _LAST_LINES = 40
-_GLANCE = 0.1
+_GLANCE_SECONDS = 0.1
 _PROC = Path("/proc")
 
 
@@ -84,8 +84,8 @@ def stop(child: Child, *, patience: float, hurry: threading.Event) -> None:
                 os.kill(pid, signal.SIGKILL if is_late else signal.SIGTERM)
         asked |= living
         with suppress(subprocess.TimeoutExpired):
-            child._process.wait(_GLANCE)
-        time.sleep(_GLANCE)
+            child._process.wait(_GLANCE_SECONDS)
+        time.sleep(_GLANCE_SECONDS)
 
 
 def _living(family: set[int]) -> set[int]:

@@ -18,7 +18,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 
 async def next_run(client: PrefectClient, deployment_id: UUID) -> datetime | None:
-    """None without a schedule, or before the server has made a plan of it."""
+    """None without a schedule, or before the server has created the scheduled runs."""
     scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
     runs = await client.read_flow_runs(
         deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id])),

@@ -1,4 +1,4 @@
-"""`ekyc up`: a Prefect server, the work pool, the deployments and workers, until somebody ends it.
+"""`ekyc up`: a Prefect server, the work pool, the deployments and workers, until Ctrl-C.
 
 Prefect's own settings (where the server is, no telemetry) stand in the environment before this is imported.
 """
@@ -23,19 +23,20 @@ from prefect.client.schemas.objects import FlowRun, WorkerStatus
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectAlreadyExists
 
+import ekyc_tasks
 from ekyc_tasks.errors import ConfigurationError
-from flows.automations import create, zombies
-from flows.processes import Child, noting_signals, stop
-from flows.schedule import next_run
+from ekyc_tasks.flows.automations import create, zombies
+from ekyc_tasks.flows.health import POOL
+from ekyc_tasks.flows.processes import Child, noting_signals, stop
+from ekyc_tasks.flows.schedule import next_run
 
-POOL = "ekyc"
 CHECK = "check-numbers/check-numbers"
 
-_READY = 180.0  # seconds; the first start of a server on a slow disk takes long
-_PATIENCE = 10.0
-_SCHEDULED = 15.0
-_GLANCE = 0.25
-_LOOK = 5.0
+_READY_SECONDS = 180.0  # the first start of a server on a slow disk takes long
+_STOP_SECONDS = 10.0  # for a child to end by itself
+_SCHEDULE_SECONDS = 15.0  # for the scheduler to make the next run
+_GLANCE_SECONDS = 0.25  # between two looks while starting
+_LOOK_SECONDS = 5.0  # between two looks while all is well
 _BY_HAND = ("resolve", "replay")
 
 Says = Callable[[str], None]
@@ -45,7 +46,7 @@ Says = Callable[[str], None]
 def running(host: str, port: int, says: Says) -> Iterator[list[Child]]:
     """A server and whatever joins the list; nothing of it is left behind, the newest ends first."""
     check_free(host, port)
-    says("starting the Prefect server (the first start takes some 20 s)")
+    says("starting the Prefect server (the first start takes about 20 s)")
     children: list[Child] = []
     try:
         _start(children, "Prefect server", "server", "start", "--host", host, "--port", str(port))
@@ -53,14 +54,14 @@ def running(host: str, port: int, says: Says) -> Iterator[list[Child]]:
     finally:
         with noting_signals() as hurry:  # a second Ctrl-C leaves nothing behind either
             for child in reversed(children):
-                stop(child, patience=_PATIENCE, hurry=hurry)
+                stop(child, patience=_STOP_SECONDS, hurry=hurry)
 
 
 async def make_ready(children: list[Child], says: Says, workers: int, *, at_once: bool) -> list[str]:
     """Everything deployed and healthy; the lines that say so. ``at_once``: with a first run right now."""
     async with get_client() as client:
         await _until(lambda: _is_healthy(client), children, "the Prefect server is healthy")
-        says("deploying what prefect.yaml holds")
+        says("creating the deployments of prefect.yaml")
         await _make_pool(client)
         await create(client, zombies())
         await asyncio.to_thread(deploy)
@@ -80,9 +81,9 @@ async def watch(children: list[Child], says: Says) -> None:
     since = datetime.now(UTC)
     async with get_client() as client:
         while True:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_LOOK_SECONDS)
             _check_alive(children)
-            for run in await _ended_after(client, since):
+            for run in await _runs_ended_after(client, since):
                 since = run.end_time or since
                 says(f"{since:%H:%M:%S} UTC  {run.name}: {run.state_name}")
 
@@ -93,14 +94,14 @@ def check_free(host: str, port: int) -> None:
         socket.create_server((host, port)).close()
     except OSError as error:
         raise ConfigurationError(
-            f"Port {port} cannot be used ({os.strerror(error.errno or 0)}): if that is another `ekyc up` "
-            "or Prefect server, use that one or stop it; else choose another with --port."
+            f"Port {port} cannot be used ({os.strerror(error.errno or 0)}). If another `ekyc up` or Prefect "
+            "server uses it, stop that one; otherwise choose another port with --port."
         ) from None
 
 
 def deploy() -> None:
-    """Everything in prefect.yaml."""
-    root = Path(__file__).resolve().parent.parent
+    """Everything in prefect.yaml; its entry points begin at the checkout's root, or at site-packages."""
+    root = Path(ekyc_tasks.__file__).resolve().parent.parent
     in_checkout = root / "prefect.yaml"
     file = in_checkout if in_checkout.is_file() else Path(__file__).with_name("prefect.yaml")
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
@@ -110,7 +111,7 @@ def deploy() -> None:
 
 
 def _start(children: list[Child], name: str, *arguments: str) -> None:
-    """A Ctrl-C comes before it or after it has joined the list: nobody would end a child in between."""
+    """A Ctrl-C comes before it or after it has joined the list: in between, nothing would end the child."""
     command = [sys.executable, "-m", "prefect", *arguments]
     with noting_signals() as interrupted:
         children.append(Child(name, command, environment=os.environ, folder=Path.cwd()))
@@ -119,18 +120,22 @@ def _start(children: list[Child], name: str, *arguments: str) -> None:
 
 
 async def _until(condition: Callable[[], Awaitable[bool]], children: list[Child], what: str) -> None:
-    deadline = time.monotonic() + _READY
+    deadline = time.monotonic() + _READY_SECONDS
     while not await condition():
         _check_alive(children)
         if time.monotonic() > deadline:
-            raise ConfigurationError(f"It took more than {_READY:.0f} s until {what}; try again.")
-        await asyncio.sleep(_GLANCE)
+            raise ConfigurationError(
+                f"After {_READY_SECONDS:.0f} s it is still not true that {what}. Try again."
+            )
+        await asyncio.sleep(_GLANCE_SECONDS)
 
 
 def _check_alive(children: list[Child]) -> None:
     for child in children:
         if not child.is_alive:
-            raise ConfigurationError(f"The {child.name} has ended by itself. It said:\n{child.last_words}")
+            raise ConfigurationError(
+                f"The {child.name} stopped unexpectedly. Its last output:\n{child.last_words}"
+            )
 
 
 async def _is_healthy(client: PrefectClient) -> bool:
@@ -155,21 +160,21 @@ async def _plan(client: PrefectClient) -> list[str]:
     return [
         f"Prefect's UI: {client.api_url.copy_with(path='')}",
         f"  check-numbers   every 5 minutes{f', next at {following:%H:%M} UTC' if following else ''}",
-        *(f"  {name:<15} by hand" for name in _BY_HAND),
+        *(f"  {name:<15} started by hand" for name in _BY_HAND),
     ]
 
 
 async def _next_run(client: PrefectClient) -> datetime | None:
     """The server schedules some seconds after a deployment."""
     check = await client.read_deployment_by_name(CHECK)
-    for _ in range(int(_SCHEDULED / _GLANCE)):
+    for _ in range(int(_SCHEDULE_SECONDS / _GLANCE_SECONDS)):
         if (moment := await next_run(client, check.id)) is not None:
             return moment
-        await asyncio.sleep(_GLANCE)
+        await asyncio.sleep(_GLANCE_SECONDS)
     return None
 
 
-async def _ended_after(client: PrefectClient, since: datetime) -> list[FlowRun]:
+async def _runs_ended_after(client: PrefectClient, since: datetime) -> list[FlowRun]:
     runs = await client.read_flow_runs(
         flow_run_filter=FlowRunFilter(end_time=FlowRunFilterEndTime(after_=since)),
         sort=FlowRunSort.END_TIME_DESC,

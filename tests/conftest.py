@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres import TEMPLATE, Postgres, Unavailable, running
+from support.examples import load_profile
+from support.postgres import TEMPLATE, Postgres, Unavailable, running
 
-from ekyc_tasks.ledger import open_ledger
+from ekyc_tasks.ledger import make_ledger
+
+load_profile()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
@@ -28,7 +31,7 @@ def postgres() -> Iterator[Postgres]:
     try:
         with running() as server:
             server.execute(f"CREATE DATABASE {TEMPLATE}")
-            open_ledger(server.url(TEMPLATE)).close()
+            make_ledger(server.url(TEMPLATE)).close()
             yield server
     except Unavailable as why:
         pytest.skip(f"no PostgreSQL: {why}")
@@ -38,7 +41,7 @@ def postgres() -> Iterator[Postgres]:
 def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file, built by the migrations once; a copy of it is as good."""
     path = tmp_path_factory.mktemp("ledger") / "ledger.db"
-    open_ledger(f"sqlite:///{path}").close()
+    make_ledger(f"sqlite:///{path}").close()
     return path
 
 

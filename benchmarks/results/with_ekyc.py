@@ -1,9 +1,11 @@
-"""This project: `loading.load_archive`, as the flow calls it."""
+"""This project: `load_archive`, as the flow calls it."""
 
 from __future__ import annotations
 
 from benchmarks.results.candidate import BATCH_ID, CHECKED_AT, TASK_ID, Job, measured
-from ekyc_tasks.loading import load_archive
+from ekyc_tasks.normalize import Provenance
+from ekyc_tasks.results.load_archive import load_archive
+from ekyc_tasks.storage.paths import DataFolder
 from ekyc_tasks.task_types import task_type
 
 TASK_TYPE = task_type("tg_avatar")  # imported when first asked for
@@ -12,15 +14,10 @@ TASK_TYPE = task_type("tg_avatar")  # imported when first asked for
 def load(job: Job) -> int:
     report = load_archive(
         job.archive,
+        Provenance(CHECKED_AT, BATCH_ID, TASK_ID),
         numbers=job.numbers,
         task_type=TASK_TYPE.name,
-        batch_id=BATCH_ID,
-        task_id=TASK_ID,
-        checked_at=CHECKED_AT,
-        warehouse=job.folder / "warehouse",
-        quarantine=job.folder / "quarantine",
-        staging=job.folder / ".staging",
-        warehouse_staging=job.folder / ".staging",
+        folder=DataFolder(job.folder, job.folder / "landing", job.folder / "warehouse"),
     )
     report.dataset_path.replace(job.rows)
     if report.quarantine_path:

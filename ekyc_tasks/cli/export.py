@@ -9,26 +9,24 @@ from pathlib import Path
 from rich.console import Console
 
 from ekyc_tasks.cli.tables import right, table
-from ekyc_tasks.errors import ConfigurationError
-from ekyc_tasks.estimate import plan_policy
-from ekyc_tasks.ledger import open_ledger
-from ekyc_tasks.report import printable
+from ekyc_tasks.installation import open_one
+from ekyc_tasks.intake.rules import ReadingPolicy
+from ekyc_tasks.reporting.export import export
+from ekyc_tasks.runs.policies import default_reading
 from ekyc_tasks.settings import load_settings
-from ekyc_tasks.steps.export import export
+from ekyc_tasks.support.safe_errors import reportable
+from ekyc_tasks.support.wording import printable
 
 
 def export_answers(what: str, out: Console, *, kind: str, to: Path | None, as_json: bool) -> None:
     settings = load_settings()
-    with open_ledger(settings.ledger_address) as ledger:
+    reading = ReadingPolicy(default_reading(settings))
+    with open_one(settings.site, writes=False) as ledger:
         try:
-            done = export(
-                what, ledger=ledger, folder=settings.folder, reading=plan_policy(settings), kind=kind, out=to
-            )
+            done = export(what, ledger=ledger, folder=settings.folder, reading=reading, kind=kind, out=to)
         except OSError as error:  # a folder, a full disk, no permission
-            where = printable(str(error.filename2 or error.filename or to or settings.folder.exports))
-            raise ConfigurationError(
-                f"{where}: {error.strerror or 'it cannot be used'}; mend that, or name another with --out."
-            ) from None
+            remedy = "Fix this, or name another file with --out."
+            raise reportable(error, place=to or settings.folder.exports, remedy=remedy) from None
     if as_json:
         out.print_json(json.dumps({**asdict(done), "path": printable(str(done.path))}))
         return

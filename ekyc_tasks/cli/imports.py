@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from ekyc_tasks.cli.normalize import existing, moment, moment_of, task_id_of
+from ekyc_tasks.cli.arguments import existing, moment, moment_of, task_id_of
+from ekyc_tasks.cli.outcomes import Failure, try_each, worst_of
 from ekyc_tasks.cli.terminal import import_table
-from ekyc_tasks.clock import SystemClock
-from ekyc_tasks.errors import ConfigurationError, EkycError
-from ekyc_tasks.lease import run_lease
-from ekyc_tasks.ledger import Ledger, open_ledger
-from ekyc_tasks.report import load_document, printable
-from ekyc_tasks.scrub import without_numbers
+from ekyc_tasks.errors import ConfigurationError, ExitCode
+from ekyc_tasks.installation import open_one
+from ekyc_tasks.installation.context import StepContext
+from ekyc_tasks.reporting.summary import load_document
+from ekyc_tasks.results.import_archive import Given, Import, Importer
+from ekyc_tasks.runs.lease import run_lease
 from ekyc_tasks.settings import Settings, load_settings
-from ekyc_tasks.steps.imports import Given, Import, Importer
+from ekyc_tasks.support.clock import SystemClock
+from ekyc_tasks.support.wording import printable
 from ekyc_tasks.task_types import task_type as known_task_type
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ImportRequest:
     """What was asked for at the command line; None: the default of `ekyc import`."""
 
     archives: Sequence[Path]
@@ -35,33 +37,31 @@ class Request:
     is_correction: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    archive: str
-    why: str
-    exit_code: int
-
-
-def import_archives(request: Request, out: Console, *, as_json: bool) -> int:
+def import_archives(request: ImportRequest, out: Console, *, as_json: bool) -> ExitCode:
     """The exit code: one archive that cannot be imported stops no other."""
     settings = load_settings(task_type=request.task_type)
     known_task_type(settings.task_type)
-    asked = _asked(request, settings)
+    asked = _complete(request, settings)
     with (
-        open_ledger(settings.ledger_address) as ledger,
+        open_one(settings.site) as ledger,
         run_lease(ledger, runs=settings.folder.runs, lease=settings.lease) as run_id,
     ):
-        outcomes = list(_imported(asked, run_id, ledger, settings))
-    failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    done = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
+        context = StepContext(run_id, ledger, settings.folder, SystemClock())
+        done, failed = try_each(
+            asked,
+            partial(_take, Importer(context, settings.archive_limits)),
+            name=lambda given: str(given.archive),
+            noun="Archive",
+            remedy="Fix this and import it again.",
+        )
     _show(done, failed, out, as_json=as_json)
-    return min((failure.exit_code for failure in failed), default=0)
+    return worst_of(failed)
 
 
-def _asked(request: Request, settings: Settings) -> list[Given]:
+def _complete(request: ImportRequest, settings: Settings) -> list[Given]:
     """What is said once holds for all archives, and is checked before any of them is touched."""
     if request.is_correction and request.task_type is None:
-        raise ConfigurationError("--correct needs --task-type: say of which check the answers are.")
+        raise ConfigurationError("--correct needs --task-type: name the check that the answers come from.")
     now = SystemClock().now()
     checked_at = None if request.checked_at is None else moment(request.checked_at, now=now)
     task_id = task_id_of(request.task_id) or None
@@ -78,21 +78,9 @@ def _asked(request: Request, settings: Settings) -> list[Given]:
     ]
 
 
-def _imported(
-    asked: Sequence[Given], run_id: str, ledger: Ledger, settings: Settings
-) -> Iterator[dict[str, Any] | Failure]:
-    importer = Importer(run_id=run_id, ledger=ledger, folder=settings.folder, limits=settings.archive_limits)
-    for given in asked:
-        path = given.archive
-        try:
-            existing(path)
-            yield _document(path, importer.take(given))
-        except EkycError as error:
-            yield Failure(printable(str(path)), printable(without_numbers(str(error))), error.exit_code)
-        except OSError as error:  # a full disk, a lost permission
-            what = f"{error.strerror or 'a file cannot be used'} ({printable(str(error.filename))})"
-            why = without_numbers(f"{printable(path.name)}: {what}; mend that.")
-            yield Failure(printable(str(path)), why, 2)
+def _take(importer: Importer, given: Given) -> dict[str, Any]:
+    existing(given.archive)
+    return _document(given.archive, importer.take(given))
 
 
 def _document(path: Path, done: Import) -> dict[str, Any]:
@@ -111,7 +99,7 @@ def _document(path: Path, done: Import) -> dict[str, Any]:
 
 def _show(done: Sequence[dict[str, Any]], failed: Sequence[Failure], out: Console, *, as_json: bool) -> None:
     if as_json:
-        failures = [asdict(failure) for failure in failed]
+        failures = [failure.as_data("archive") for failure in failed]
         out.print_json(json.dumps({"imported": list(done), "failed": failures}), ensure_ascii=True)
         return
     if done:

@@ -1,4 +1,4 @@
-"""`ekyc plan`: what a run would send and cost. Nothing is sent, and nothing is written."""
+"""`ekyc plan`: show what a run would send and cost. Nothing is sent, and nothing is written."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from rich.console import Console
 from rich.table import Table
 
 from ekyc_tasks.cli.tables import right, table
-from ekyc_tasks.clock import SystemClock
-from ekyc_tasks.errors import EkycError
-from ekyc_tasks.estimate import Estimate, estimated, ledger_to_look_at
+from ekyc_tasks.errors import EkycError, ExitCode
+from ekyc_tasks.installation.context import StepContext
 from ekyc_tasks.money import Balance
+from ekyc_tasks.planning.plan import PlanPolicy
 from ekyc_tasks.provider import Provider, Timeouts
+from ekyc_tasks.reporting.estimate import Estimate, estimate_run, find_landed, ledger_to_look_at
+from ekyc_tasks.runs.policies import PlanWishes, plan_policy, upload_policy
+from ekyc_tasks.runs.session import Problem
 from ekyc_tasks.settings import Settings, load_settings
+from ekyc_tasks.support.clock import SystemClock
+from ekyc_tasks.support.wording import count
 from ekyc_tasks.task_types import task_type as known_task_type
-from ekyc_tasks.wording import count
 
 _QUESTION = Timeouts(connect=5, read=5, write=5)  # a balance is good to know, not worth a long wait
 _COLUMNS = (
@@ -35,29 +39,39 @@ _COLUMNS = (
 
 
 def show_plan(
-    files: Sequence[Path],
-    out: Console,
-    *,
-    task_type: str | None,
-    limit: int | None,
-    recheck: bool,
-    as_json: bool,
-) -> int:
-    """The exit code that a run would end with for these files: 4, 5 or 0."""
+    files: Sequence[Path], wishes: PlanWishes, out: Console, *, task_type: str | None, as_json: bool
+) -> ExitCode:
+    """The exit code that a run would end with for these files: 2, 3, 4, 5 or 0."""
     settings = load_settings(task_type=task_type)
     known_task_type(settings.task_type)
-    with ledger_to_look_at(settings) as ledger:
-        balance = asyncio.run(_balance(settings))
-        estimate = asyncio.run(
-            estimated(
-                settings, ledger, files, clock=SystemClock(), limit=limit, recheck=recheck, balance=balance
-            )
-        )
+    policy = plan_policy(settings, wishes)
+    with ledger_to_look_at(settings.site) as (ledger, problems):
+        context = StepContext("", ledger, settings.folder, SystemClock())
+        estimate = asyncio.run(_estimate(settings, context, files, policy, problems))
     if as_json:
         out.print_json(json.dumps(estimate.as_data()))
     else:
         _show(estimate, out)
     return estimate.exit_code
+
+
+async def _estimate(
+    settings: Settings,
+    context: StepContext,
+    files: Sequence[Path],
+    policy: PlanPolicy,
+    problems: Sequence[Problem],
+) -> Estimate:
+    balance = await _balance(settings)
+    found = await find_landed(
+        settings.folder.landing,
+        files,
+        settle=settings.settle,
+        clock=context.clock,
+        is_made_by_run=settings.landing_dir is None,
+    )
+    spending = upload_policy(settings)
+    return await estimate_run(found, context, policy, spending, balance=balance, problems=problems)
 
 
 async def _balance(settings: Settings) -> Balance | None:
@@ -102,7 +116,7 @@ def _reasons_table(total: dict[str, Any]) -> Table:
 
 
 def _budgets_table(estimate: Estimate) -> Table:
-    budgets = table("Budgets", "of this", *right("limit", "spent", "left"))
+    budgets = table("Budgets", "budget of this", *right("limit", "spent", "left"))
     for budget in estimate.budgets:
         budgets.add_row(budget["of"], budget["limit"], budget["spent"], budget["left"])
     return budgets
@@ -111,15 +125,15 @@ def _budgets_table(estimate: Estimate) -> Table:
 def _facts(estimate: Estimate) -> Iterator[str]:
     total, before = estimate.total, estimate.planned_before
     if not estimate.files:
-        yield "Nothing has landed."
+        yield "No files in the landing folder."
     else:
         yield _going(total["batches"], total["to_send"], total["price"])
     if before["batches"]:
-        yield f"Planned before: {_going(before['batches'], before['numbers'], before['price'])}"
+        yield f"Planned by an earlier run: {_going(before['batches'], before['numbers'], before['price'])}"
     if estimate.balance is not None:
-        yield f"The provider says that the balance is {estimate.balance}."
+        yield f"Balance at the provider: {float(estimate.balance):.2f}"
 
 
 def _going(batches: int, numbers: int, price: str | None) -> str:
-    cost = f", for {price}" if price is not None else "; EKYC_PRICE_PER_10K would say what they cost"
-    return f"{count(numbers, 'number')} in {count(batches, 'batch')}{cost}."
+    cost = f". Price: {price}." if price is not None else ". Set EKYC_PRICE_PER_10K to see the cost."
+    return f"{count(numbers, 'number')} in {count(batches, 'batch')}{cost}"

@@ -1,76 +1,55 @@
-"""`ekyc replay`: load again from kept archives; nothing is bought and nobody is asked."""
+"""`ekyc replay`: load again from kept archives; nothing is bought, and the provider is not asked."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 
+from ekyc_tasks.cli.outcomes import Failure, try_each, worst_of
 from ekyc_tasks.cli.terminal import replay_table
-from ekyc_tasks.errors import ConfigurationError, EkycError
-from ekyc_tasks.lease import run_lease
-from ekyc_tasks.ledger import Ledger, open_ledger
-from ekyc_tasks.models import BatchState
-from ekyc_tasks.report import load_document, printable
-from ekyc_tasks.settings import Settings, load_settings
-from ekyc_tasks.steps.load import Replay, replay
+from ekyc_tasks.errors import ConfigurationError, ExitCode
+from ekyc_tasks.installation import open_one
+from ekyc_tasks.installation.context import StepContext
+from ekyc_tasks.ledger import Ledger
+from ekyc_tasks.models import states_where
+from ekyc_tasks.reporting.summary import load_document
+from ekyc_tasks.results.load import Replay, replay
+from ekyc_tasks.runs.lease import run_lease
+from ekyc_tasks.settings import load_settings
+from ekyc_tasks.support.clock import SystemClock
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    batch_id: str
-    why: str
-    exit_code: int
-
-
-def replay_batches(batch_ids: Sequence[str], out: Console, *, every: bool, as_json: bool) -> int:
+def replay_batches(batch_ids: Sequence[str], out: Console, *, every: bool, as_json: bool) -> ExitCode:
     """The exit code: one batch that cannot be loaded stops no other."""
     if bool(batch_ids) is every:
-        raise ConfigurationError("Name the batches to replay, or say --all.")
+        raise ConfigurationError("Name the batches to replay, or use --all.")
     settings = load_settings()
     with (
-        open_ledger(settings.ledger_address) as ledger,
+        open_one(settings.site) as ledger,
         run_lease(ledger, runs=settings.folder.runs, lease=settings.lease) as run_id,
     ):
+        context = StepContext(run_id, ledger, settings.folder, SystemClock())
         wanted = _with_archives(ledger) if every else list(dict.fromkeys(batch_ids))
-        outcomes = list(_replayed(wanted, run_id, ledger, settings))
-    done = [outcome for outcome in outcomes if isinstance(outcome, Replay)]
-    failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        work = partial(replay, context=context, limits=settings.archive_limits)
+        remedy = "Fix this, then replay the batch."
+        done, failed = try_each(wanted, work, name=str, noun="Batch", remedy=remedy)
     _show(done, failed, out, as_json=as_json)
-    return min((failure.exit_code for failure in failed), default=0)
+    return worst_of(failed)
 
 
 def _with_archives(ledger: Ledger) -> list[str]:
-    kept = ledger.history.batches(states=[BatchState.FETCHED, BatchState.LOADED])
+    kept = ledger.history.batches(states=states_where(lambda state: state.has_archive))
     return [batch.batch_id for batch in kept]
-
-
-def _replayed(
-    batch_ids: Sequence[str], run_id: str, ledger: Ledger, settings: Settings
-) -> Iterator[Replay | Failure]:
-    for batch_id in batch_ids:
-        try:
-            yield replay(
-                batch_id,
-                run_id=run_id,
-                ledger=ledger,
-                folder=settings.folder,
-                limits=settings.archive_limits,
-            )
-        except EkycError as error:
-            yield Failure(batch_id, str(error), error.exit_code)
-        except OSError as error:  # a full disk, a lost permission
-            what = f"{error.strerror or 'a file cannot be used'} ({printable(str(error.filename))})"
-            yield Failure(batch_id, f"Batch {batch_id}: {what}; mend that and replay it.", 2)
 
 
 def _show(done: Sequence[Replay], failed: Sequence[Failure], out: Console, *, as_json: bool) -> None:
     documents = [_document(each) for each in done]
     if as_json:
-        failures = [asdict(failure) for failure in failed]
+        failures = [failure.as_data("batch_id") for failure in failed]
         out.print_json(json.dumps({"replayed": documents, "failed": failures}), ensure_ascii=True)
         return
     if documents:
@@ -78,7 +57,7 @@ def _show(done: Sequence[Replay], failed: Sequence[Failure], out: Console, *, as
     for failure in failed:
         out.print(failure.why, markup=False, highlight=False)
     if not documents and not failed:
-        out.print("There is no batch with an archive yet.")
+        out.print("No batch has an archive yet.")
 
 
 def _document(each: Replay) -> dict[str, Any]:

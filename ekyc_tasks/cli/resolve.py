@@ -3,79 +3,95 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import sys
+from decimal import Decimal
 
 import typer
 from rich.console import Console
 
 from ekyc_tasks.errors import ConfigurationError
-from ekyc_tasks.ledger import Batch, Ledger, open_ledger
-from ekyc_tasks.models import BatchState, Decision
+from ekyc_tasks.exchange.resolve import Resolution, resolve
+from ekyc_tasks.installation import open_one
+from ekyc_tasks.ledger import Batch, Ledger
+from ekyc_tasks.models import BatchState, Decision, Doubt
 from ekyc_tasks.money import price
 from ekyc_tasks.provider import Provider
-from ekyc_tasks.report import evidence
+from ekyc_tasks.reporting.summary import evidence
 from ekyc_tasks.settings import Settings, load_settings
-from ekyc_tasks.steps.resolve import Verdict, resolve
+from ekyc_tasks.support.wording import count
 
+ALL_RESTORED = "restored"  # in place of a batch: all that `ekyc init --restored` holds
 _NEXT = {
-    BatchState.SUBMITTED: "the next `ekyc run` waits for it, fetches and loads it.",
-    BatchState.PLANNED: "the next `ekyc run` uploads it.",
-    BatchState.ABANDONED: "the next `ekyc run` buys its numbers again, paid for or not.",
+    BatchState.SUBMITTED: "The next `ekyc run` waits for its result, fetches and loads it.",
+    BatchState.PLANNED: "The next `ekyc run` uploads it.",
+    BatchState.ABANDONED: "The next `ekyc run` buys its numbers again, even if they were already paid for.",
 }
 
 
-def decide(
-    batch_id: str,
-    decision: Decision,
-    out: Console,
-    *,
-    task_id: str | None,
-    reason: str,
-    is_forced: bool,
-    is_confirmed: bool,
-    drop: bool,
-) -> None:
+def decide(batch_id: str, verdict: Resolution, out: Console, *, is_confirmed: bool) -> None:
     settings = load_settings()
-    if (decision is Decision.ADOPT) != (task_id is not None):
-        raise ConfigurationError("Write `adopt TASK_ID`, or `resubmit` or `abandon` without a task id.")
-    if is_forced and not reason:
-        raise ConfigurationError("--force wants a --reason, which goes into the batch's history.")
-    verdict = Verdict(decision, getpass.getuser(), reason, task_id, is_forced, drop)
-    with open_ledger(settings.ledger_address) as ledger:
+    verdict.check()
+    if batch_id == ALL_RESTORED:
+        _decide_restored(verdict, settings, out, is_confirmed=is_confirmed)
+        return
+    with open_one(settings.site) as ledger:
         batch = ledger.history.batch(batch_id)
         if not is_confirmed:
-            _confirm(batch, decision, settings, evidence(ledger, batch))
-        state = asyncio.run(_resolved(batch_id, verdict, ledger, settings))
-    follows = "its numbers are dropped." if drop and state is BatchState.ABANDONED else _NEXT.get(state, "")
-    out.print(f"Batch {batch_id} is {state} now; {follows}", markup=False, highlight=False)
+            _confirm(batch, verdict, settings, evidence(ledger, batch))
+        state = asyncio.run(_carry_out(batch_id, verdict, ledger, settings))
+    is_dropped = verdict.drop and state is BatchState.ABANDONED
+    follows = "Its numbers are dropped." if is_dropped else _NEXT.get(state, "")
+    out.print(f"Batch {batch_id} is now {state}. {follows}", markup=False, highlight=False)
 
 
-async def _resolved(batch_id: str, verdict: Verdict, ledger: Ledger, settings: Settings) -> BatchState:
+def _decide_restored(verdict: Resolution, settings: Settings, out: Console, *, is_confirmed: bool) -> None:
+    """The same for everything that waits since `ekyc init --restored`: batches, and files to be planned."""
+    if verdict.decision is Decision.ADOPT:
+        raise ConfigurationError("A task belongs to one batch: name the batch that adopts it.")
+    with open_one(settings.site) as ledger:
+        waiting = ledger.decisions.doubted(Doubt.RESTORED)
+        numbers = sum(batch.numbers for batch in waiting)
+        if waiting and verdict.decision is Decision.RESUBMIT and not is_confirmed:
+            prices = (price(batch.numbers, settings.price_per_10k) or Decimal(0) for batch in waiting)
+            worth = _worth(sum(prices, Decimal(0)))
+            batches = count(len(waiting), "batch")
+            _ask(f"{batches} may already be paid for. {numbers:,} numbers cost again{worth}.")
+        for batch in waiting:
+            asyncio.run(_carry_out(batch.batch_id, verdict, ledger, settings))
+        files = ledger.decisions.waits_to_be_planned(plan_again=not verdict.drop)
+    follows = "They are dropped" if verdict.drop else "The next `ekyc run` buys their remaining numbers"
+    out.print(
+        f"Decided: {count(len(waiting), 'batch')} and {count(files, 'file')} that waited since the restore. "
+        f"{follows}.",
+        markup=False,
+        highlight=False,
+    )
+
+
+async def _carry_out(batch_id: str, verdict: Resolution, ledger: Ledger, settings: Settings) -> BatchState:
     if verdict.decision is not Decision.ADOPT:
         return await resolve(batch_id, verdict, ledger=ledger, provider=None)
     async with Provider(settings.base_url, settings.require_key()) as provider:
         return await resolve(batch_id, verdict, ledger=ledger, provider=provider)
 
 
-def _confirm(batch: Batch, decision: Decision, settings: Settings, known: list[str]) -> None:
-    """What may cost money or lose paid work wants a second word, by somebody who has seen what is known."""
-    question = _question(batch, decision, settings)
-    if question is None:
+def _confirm(batch: Batch, verdict: Resolution, settings: Settings, known: list[str]) -> None:
+    """A decision that may cost money or lose paid work needs a confirmation, after the evidence was shown."""
+    risk = verdict.risk(batch)
+    if risk is None:
         return
+    cost = price(batch.numbers, settings.price_per_10k) if verdict.decision is Decision.RESUBMIT else None
     for sentence in known:
         typer.echo(sentence, err=True)
+    _ask(f"{risk}{_worth(cost)}.")
+
+
+def _ask(question: str) -> None:
     if not sys.stdin.isatty():
-        raise ConfigurationError(f"{question} Say --yes if that is meant; nothing was changed.")
-    if not typer.confirm(f"{question} Go on?", err=True):
+        raise ConfigurationError(f"{question} Nothing was changed. To do it, add --yes.")
+    if not typer.confirm(f"{question} Continue?", err=True):
         raise ConfigurationError("Nothing was changed.")
 
 
-def _question(batch: Batch, decision: Decision, settings: Settings) -> str | None:
-    if decision is Decision.RESUBMIT and batch.state in {BatchState.HELD, BatchState.FAILED}:
-        cost = price(batch.numbers, settings.price_per_10k)
-        worth = f" ({cost:.2f} by your price)" if cost is not None else ""
-        return f"Batch {batch.batch_id} may be paid for; its {batch.numbers:,} numbers cost again{worth}."
-    if decision is Decision.ABANDON and batch.state is BatchState.SUBMITTED:
-        return f"Batch {batch.batch_id} is paid for and its result would never be fetched."
-    return None
+def _worth(cost: Decimal | None) -> str:
+    return f" ({cost:.2f}, estimated with your price)" if cost else ""

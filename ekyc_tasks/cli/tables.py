@@ -38,7 +38,9 @@ def right(*names: str) -> list[tuple[str, str]]:
 def money_tables(money: dict[str, Any]) -> Iterator[Table]:
     """Estimates beside the provider's own amounts, by month and for the last days."""
     for title, periods in (("Money by month", money["months"]), ("Last days", money["days"][:_DAYS])):
-        columns = right("uploads", "spent", "held", "provider says", "numbers saved", "saved")
+        columns = right(
+            "uploads", "spent", "held", "charged by provider", "numbers not bought again", "money saved"
+        )
         shown = table(title, "UTC", *columns)
         for period in periods:
             shown.add_row(
@@ -57,4 +59,4 @@ def _says(period: dict[str, Any]) -> str:
     if period["actual"] is None:
         return ""
     is_whole = period["actual_batches"] == period["batches"]
-    return period["actual"] if is_whole else f"{period['actual']} for {period['actual_batches']:,}"
+    return period["actual"] if is_whole else f"{period['actual']} for {period['actual_batches']:,} uploads"

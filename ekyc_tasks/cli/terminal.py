@@ -20,8 +20,8 @@ from ekyc_tasks.errors import LedgerError
 from ekyc_tasks.models import BatchState
 
 if TYPE_CHECKING:  # the line must be alive before these are imported
-    from ekyc_tasks.funnel import Funnel
     from ekyc_tasks.ledger import Batch, Ledger
+    from ekyc_tasks.reporting.funnel import Funnel
 
 _REFRESH = 4  # a second
 _PLAIN_EVERY = 5.0  # seconds between lines where nothing can be redrawn
@@ -41,7 +41,7 @@ _ACCOUNTS = (
 def funnel_table(funnel: Funnel, title: str) -> Table:
     """Every stage with its count; stages that a plain run does not have are left out while empty."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    from ekyc_tasks.funnel import funnel_rows
+    from ekyc_tasks.reporting.funnel import funnel_rows
 
     table.add_column("stage", style="dim")
     table.add_column("what")
@@ -90,9 +90,9 @@ def load_tables(document: dict[str, Any]) -> Iterator[Table]:
     for name in document["members_read"]:
         members.add_row(name, "read")
     for each in document["members_left_aside"]:
-        members.add_row(each["name"], f"left aside: {each['why']}")
+        members.add_row(each["name"], f"skipped: {each['why']}")
     yield members
-    drift = _table("Unlike the contract", "")
+    drift = _table("Differences from the expected columns", "")
     for sentence in document["drift"]:
         drift.add_row(sentence)
     yield drift
@@ -112,7 +112,7 @@ def import_table(documents: Sequence[dict[str, Any]]) -> Table:
 
 
 def _as_before(document: dict[str, Any]) -> str:
-    return f"was here before: {document['task_type']}, {_short(document['checked_at'])}"
+    return f"already imported: {document['task_type']}, {_short(document['checked_at'])}"
 
 
 def replay_table(documents: Sequence[dict[str, Any]]) -> Table:
@@ -121,7 +121,7 @@ def replay_table(documents: Sequence[dict[str, Any]]) -> Table:
         counts = document["counts"]
         table.add_row(
             document["batch_id"],
-            "another" if document["has_changed"] else "the same bytes",
+            "changed" if document["has_changed"] else "unchanged",
             *(f"{counts[name]:,}" for name in ("accepted", "quarantined", "missing")),
         )
     return table
@@ -161,7 +161,7 @@ def progress_words(ledger: Ledger, since: datetime) -> str | None:
         return None
     batches = ledger.history.batches(owner=run.run_id)
     if not batches:
-        return "reading what landed"
+        return "reading the landed files"
     return " · ".join(_state_words(batches))
 
 
@@ -177,7 +177,7 @@ def _state_words(batches: Sequence[Batch]) -> Iterator[str]:
         yield words
 
 
-class Progress:
+class ProgressLine:
     """A line on stderr that is redrawn by a thread; plain lines where nothing can be redrawn."""
 
     def __init__(self, console: Console, words: str) -> None:
@@ -207,7 +207,7 @@ class Progress:
         return f"{self._words} · {time.monotonic() - self._began:.0f} s"
 
     @contextmanager
-    def shown(self) -> Iterator[Progress]:
+    def show_progress(self) -> Iterator[ProgressLine]:
         if self.console.is_terminal:
             with Live(
                 get_renderable=self._spinner,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
@@ -18,7 +20,7 @@ from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.ledger.tables import UtcDateTime
 
 _SERVERS = {"postgres", "postgresql", "postgresql+psycopg"}
-_WRITERS = 0x656B7963  # "ekyc": the number of the advisory lock of whoever writes
+_WRITERS = 0x656B7963  # "ekyc": the number of the writers' advisory lock
 _LONGEST_TURN = "10min"  # that somebody else may hold a `session_lock` before we give up
 _CONNECT: dict[str, Any] = {
     "connect_timeout": 10,
@@ -54,7 +56,7 @@ def open_engine(url: str) -> Engine:
 
 
 def close_engine(engine: Engine) -> None:
-    """Close its connections when nobody in this process uses it any more."""
+    """Close its connections when no part of this process uses it any more."""
     with _users_change:
         _users[engine] -= 1
         if not _users[engine]:
@@ -69,8 +71,8 @@ def make_engine(url: str) -> Engine:
         return _server(address) if address.drivername in _SERVERS else _file(address)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError):  # the last: a port
         raise ConfigurationError(
-            "EKYC_LEDGER_URL is no database URL that can be used here; write sqlite:////path/ledger.db "
-            "or postgresql://user@host/database."
+            "EKYC_LEDGER_URL is not a supported database URL. Write sqlite:////path/ledger.db or "
+            "postgresql://user@host/database."
         ) from None
 
 
@@ -78,9 +80,15 @@ def is_server(engine: Engine) -> bool:
     return engine.dialect.name == "postgresql"
 
 
+def file_of(engine: Engine) -> Path | None:
+    """The file of a SQLite ledger."""
+    name = engine.url.database
+    return None if is_server(engine) or not name or name.startswith((":", "file:")) else Path(name)
+
+
 @contextmanager
 def writer(connection: Connection) -> Iterator[None]:
-    """A transaction in which nobody else writes: what it reads stays true until its commit.
+    """A transaction without other writers: what it reads stays true until its commit.
 
     Transactions here last milliseconds, so one at a time is fast enough, and compare-and-set, claims and
     budgets hold without further thought.
@@ -128,6 +136,12 @@ def _file(address: URL) -> Engine:
         raise ArgumentError
     waiting = {} if "timeout" in address.query else {"timeout": 30}
     engine = create_engine(address, hide_parameters=True, connect_args=waiting)
+
+    @event.listens_for(engine, "do_connect")
+    def connecting(*_: object) -> None:
+        """SQLite would create a missing file: a ledger is created on purpose only, with `make_file`."""
+        if (file := file_of(engine)) is not None and not file.exists():
+            raise sqlite3.OperationalError(f"{file} does not exist")
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import func, select
 
 from ekyc_tasks.errors import ConfigurationError
-from ekyc_tasks.ledger.records import Batch, Charge, Event, LandedFile, Link, read
+from ekyc_tasks.ledger.records import Batch, ChargeRecord, Event, LandedFile, Link, read
 from ekyc_tasks.ledger.spending import MAY_BE_CHARGED
 from ekyc_tasks.ledger.store import Store
 from ekyc_tasks.ledger.tables import attempts, batches, events, file_batches, files
@@ -15,6 +16,11 @@ from ekyc_tasks.models import BatchState, Outcome
 
 
 class History:
+    """Reads, and changes nothing: batches, files, events, charges, for whoever reports or decides.
+
+    Owns no transition. Each method is one query; two of them may see different moments.
+    """
+
     def __init__(self, store: Store) -> None:
         self._store = store
 
@@ -22,7 +28,7 @@ class History:
         with self._store.reading() as connection:
             row = connection.execute(select(batches).where(batches.c.batch_id == batch_id)).one_or_none()
         if row is None:
-            raise ConfigurationError(f"There is no batch {batch_id}; `ekyc status` lists them.")
+            raise ConfigurationError(f"There is no batch {batch_id}. `ekyc status` lists all batches.")
         return read(Batch, row)
 
     def batches(
@@ -35,6 +41,21 @@ class History:
             query = query.where(batches.c.owner == owner)
         with self._store.reading() as connection:
             return [read(Batch, row) for row in connection.execute(query)]
+
+    def newest_ids(self, most: int) -> list[str]:
+        """The batches planned last, abandoned ones aside."""
+        newest = select(batches.c.batch_id).where(batches.c.state != BatchState.ABANDONED)
+        with self._store.reading() as connection:
+            rows = connection.execute(newest.order_by(batches.c.planned_at.desc()).limit(most))
+            return list(rows.scalars())
+
+    def has_rows(self, *, since: datetime | None) -> bool:
+        """Was any batch with rows loaded, or loaded since then?"""
+        query = select(batches.c.batch_id).where(batches.c.state == BatchState.LOADED, batches.c.accepted > 0)
+        if since is not None:
+            query = query.where(batches.c.loaded_at > since)
+        with self._store.reading() as connection:
+            return connection.execute(query.limit(1)).one_or_none() is not None
 
     def touched(self, run_id: str) -> list[Batch]:
         """Batches that this run moved, by its events."""
@@ -57,7 +78,7 @@ class History:
         if run_id is not None:
             query = query.where(files.c.run_id == run_id)
         with self._store.reading() as connection:
-            return [read(LandedFile, row) for row in connection.execute(query)]
+            return [LandedFile.of(row) for row in connection.execute(query)]
 
     def links(self, *, batch_id: str) -> list[Link]:
         with self._store.reading() as connection:
@@ -73,7 +94,7 @@ class History:
                 for state, count, numbers in connection.execute(query)
             }
 
-    def charges(self) -> list[Charge]:
+    def charges(self) -> list[ChargeRecord]:
         """All attempts that count as spent; the provider's amount goes with the task that the batch has."""
         query = (
             select(attempts, batches.c.actual_amount, batches.c.task_id.label("batch_task"))
@@ -83,7 +104,7 @@ class History:
         )
         with self._store.reading() as connection:
             return [
-                Charge(
+                ChargeRecord(
                     started_at=row.started_at,
                     price=row.price,
                     is_certain=row.outcome == Outcome.ACCEPTED,

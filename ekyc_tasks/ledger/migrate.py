@@ -14,25 +14,32 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ekyc_tasks.disk import locked
 from ekyc_tasks.errors import ConfigurationError
-from ekyc_tasks.ledger.engines import in_words, is_server, writer
+from ekyc_tasks.ledger.engines import file_of, in_words, is_server, writer
+from ekyc_tasks.support.atomic_files import hold_lock
 
 
-def migrate(engine: Engine) -> None:
-    """Safe to call from many processes at once; does nothing when the ledger is up to date."""
+def migrate(engine: Engine, *, is_new: bool = False) -> None:
+    """Safe to call from many processes at once; does nothing when the ledger is up to date.
+
+    Only with ``is_new`` is one made where there is none.
+    """
     try:
         with (
-            _alone(engine),
+            _alone(engine, makes=is_new),
             engine.connect() as connection,
             writer(connection),
         ):
             _upgrade(connection)
     except SQLAlchemyError as error:
-        other = "start its server" if is_server(engine) else "mend the folder's permissions"
-        raise ConfigurationError(
-            f"The ledger cannot be opened ({in_words(error)}); correct EKYC_LEDGER_URL, or {other}."
-        ) from None
+        raise unusable(engine, error) from None
+
+
+def unusable(engine: Engine, error: SQLAlchemyError) -> ConfigurationError:
+    other = "start the database server" if is_server(engine) else "fix the permissions of its folder"
+    return ConfigurationError(
+        f"The ledger cannot be opened ({in_words(error)}). Correct EKYC_LEDGER_URL, or {other}."
+    )
 
 
 def _upgrade(connection: Connection) -> None:
@@ -42,8 +49,8 @@ def _upgrade(connection: Connection) -> None:
         return
     if current is not None and current not in older:
         raise ConfigurationError(
-            "The ledger was written by a newer version of this program; upgrade the program, "
-            "or point EKYC_LEDGER_URL to another ledger. Nothing was changed."
+            "The ledger was written by a newer version of this program. Upgrade the program, "
+            "or set EKYC_LEDGER_URL to another ledger. Nothing was changed."
         )
     config = _config()
     config.attributes["connection"] = connection
@@ -63,20 +70,22 @@ def _config() -> Config:
 
 
 @contextmanager
-def _alone(engine: Engine) -> Iterator[None]:
-    """A SQLite file is opened for the first time by one process: whoever comes in while another turns
-    the journal to WAL is not made to wait, but told at once that the database is locked."""
-    if is_server(engine) or not engine.url.database:
+def _alone(engine: Engine, *, makes: bool) -> Iterator[None]:
+    """A SQLite file is opened for the first time by one process only: while one process turns the journal to
+    WAL, SQLite does not let others wait, but reports at once that the database is locked."""
+    file = file_of(engine)
+    if file is None:
         yield
         return
-    file = Path(engine.url.database)
     with ExitStack() as lock:
         try:
-            lock.enter_context(locked(file.with_name(f".{file.name}.lock")))
-            file.touch(mode=0o600, exist_ok=True)  # its journal takes over the mode
+            if makes or file.exists():
+                lock.enter_context(hold_lock(file.with_name(f".{file.name}.lock")))
+            if makes:
+                file.touch(mode=0o600, exist_ok=True)  # its journal takes over the mode
         except OSError as error:
             raise ConfigurationError(
-                f"The ledger cannot be made in {file.parent} ({error.strerror}); "
-                "mend the folder's permissions or set EKYC_DATA_DIR."
+                f"The ledger cannot be {'created' if makes else 'opened'} in {file.parent} "
+                f"({error.strerror}). Fix the permissions of that folder, or set EKYC_DATA_DIR."
             ) from None
         yield

@@ -6,37 +6,36 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from ekyc_tasks.errors import LeaseLost
-from ekyc_tasks.ledger.facts import read_fact, write_fact
+from ekyc_tasks.ledger.metadata import read_fact, write_fact
 from ekyc_tasks.ledger.records import Batch, LandedFile, Link, NewBatch, read
 from ekyc_tasks.ledger.store import Store, repeatable
 from ekyc_tasks.ledger.tables import batches, events, file_batches, files
-from ekyc_tasks.models import BatchState, Fate
+from ekyc_tasks.models import BatchState, Disposition, Doubt, states_where
 
-BLOCKING = (
-    BatchState.PLANNED,
-    BatchState.SUBMITTING,
-    BatchState.SUBMITTED,
-    BatchState.FETCHED,
-    BatchState.HELD,
-    BatchState.FAILED,
-    BatchState.REFUSED,
-)
-
+_BLOCKING = states_where(lambda state: state.blocks)
 _TURN = "planning"  # the run that plans, or planned last
 
 
 class Plans:
+    """Batches come to be here, and what never left this machine is taken apart here.
+
+    Owns: new → PLANNED (`planned`), → FETCHED (`imported`, `found` with its archive), → HELD (`found`
+    without); PLANNED → ABANDONED (`released`), REFUSED → ABANDONED (`healed`). `import_withdrawn` removes a
+    batch, the one that nothing was ever uploaded for. All of them need the turn of planning.
+    """
+
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @contextmanager
     def turn(self, run_id: str) -> Iterator[None]:
-        """Planning is exclusive, on all hosts. Whoever begins takes the turn away from all before, who may
-        have lost the lock without noticing: what they planned is refused with `LeaseLost`."""
+        """Planning is exclusive, on all hosts. A run that begins takes the turn away from all earlier runs,
+        which may have lost the lock without noticing: what they planned is refused with `LeaseLost`."""
         with self._store.alone("ekyc planning"):
             with self._store.writing() as connection:
                 write_fact(connection, _TURN, run_id)
@@ -45,7 +44,7 @@ class Plans:
     def _require_turn(self, connection: Connection, run_id: str) -> None:
         if read_fact(connection, _TURN) not in {None, run_id}:
             raise LeaseLost(
-                "Another run began to plan meanwhile; this plan is dropped, and the next run plans."
+                "Another run began to plan meanwhile. This plan is not used; the next run plans again."
             )
 
     @repeatable
@@ -67,33 +66,22 @@ class Plans:
             self._require_turn(connection, run_id)
             now = self._store.now(connection)
             for batch in new_batches:
-                connection.execute(
-                    batches.insert().values(
-                        batch_id=batch.batch_id,
-                        task_type=task_type,
-                        state=BatchState.PLANNED,
-                        numbers=batch.numbers,
-                        sha256=batch.sha256,
-                        planned_at=now,
-                        run_id=run_id,
-                        owner=run_id,
-                        repacked=int(batch.batch_id in repacked),
-                    )
-                )
-                self._store.record(
+                self._store.create(
                     connection,
-                    batch.batch_id,
-                    source=None,
+                    batch,
+                    task_type=task_type,
                     to=BatchState.PLANNED,
-                    why="numbers packed",
+                    why="batch planned",
                     run_id=run_id,
+                    planned_at=now,
+                    repacked=int(batch.batch_id in repacked),
                 )
             for file in landed:
                 known = connection.execute(
-                    update(files).where(files.c.file_id == file.file_id).values(**asdict(file))
+                    update(files).where(files.c.file_id == file.file_id).values(**file.as_row())
                 )
                 if not known.rowcount:
-                    connection.execute(files.insert().values(**asdict(file)))
+                    connection.execute(files.insert().values(**file.as_row()))
                 connection.execute(file_batches.delete().where(file_batches.c.file_id == file.file_id))
             for link in links:
                 connection.execute(file_batches.insert().values(**asdict(link)))
@@ -133,31 +121,19 @@ class Plans:
         """
         with self._store.writing() as connection:
             self._require_turn(connection, run_id)
-            connection.execute(
-                batches.insert().values(
-                    batch_id=batch.batch_id,
-                    task_type=task_type,
-                    state=BatchState.FETCHED,
-                    numbers=batch.numbers,
-                    sha256=batch.sha256,
-                    planned_at=self._store.now(connection),
-                    run_id=run_id,
-                    owner=run_id,
-                    task_id=task_id,
-                    submitted_at=checked_at,
-                    exported_at=checked_at,
-                    checked_at=checked_at,
-                    archive_sha256=archive_sha256,
-                    archive_size=archive_size,
-                )
-            )
-            self._store.record(
+            self._store.create(
                 connection,
-                batch.batch_id,
-                source=None,
+                batch,
+                task_type=task_type,
                 to=BatchState.FETCHED,
                 why=f"archive of {archive_size:,} bytes imported",
                 run_id=run_id,
+                task_id=task_id,
+                submitted_at=checked_at,
+                exported_at=checked_at,
+                checked_at=checked_at,
+                archive_sha256=archive_sha256,
+                archive_size=archive_size,
             )
 
     def import_withdrawn(self, batch_id: str, *, run_id: str) -> None:
@@ -174,7 +150,7 @@ class Plans:
                 connection.execute(table.delete().where(table.c.batch_id == batch_id))
 
     def batch_of_archive(self, sha256: str) -> Batch | None:
-        """The batch that keeps these very bytes, whoever brought them."""
+        """The batch that keeps exactly these bytes, wherever they came from."""
         query = select(batches).where(batches.c.archive_sha256 == sha256).order_by(batches.c.batch_id)
         with self._store.reading() as connection:
             row = connection.execute(query.limit(1)).one_or_none()
@@ -193,15 +169,16 @@ class Plans:
                 .where(files.c.replan == 1, files.c.task_type == task_type)
                 .order_by(files.c.planned_at, files.c.file_id)
             )
-            return [read(LandedFile, row) for row in rows]
+            return [LandedFile.of(row) for row in rows]
 
     def asked(self, task_type: str, *, since: datetime | None) -> list[Batch]:
         """Batches whose numbers must not be bought again: blocking ones, then those bought since then,
-        the newest of them first."""
-        blocks: ColumnElement[bool] = batches.c.state.in_(BLOCKING)
+        the newest of them first. What is the original's affair in a copy counts as bought when planned."""
+        blocks: ColumnElement[bool] = batches.c.state.in_(_BLOCKING)
         if since is not None:
             fresh = and_(batches.c.state == BatchState.LOADED, batches.c.submitted_at >= since)
-            blocks = or_(blocks, fresh)
+            originals = and_(batches.c.doubt == Doubt.COPY, batches.c.planned_at >= since)
+            blocks = or_(blocks, fresh, originals)
         with self._store.reading() as connection:
             rows = connection.execute(
                 select(batches)
@@ -232,7 +209,7 @@ class Plans:
                 .join(batches)
                 .where(
                     file_batches.c.file_id.in_(file_ids),
-                    file_batches.c.fate == Fate.BATCHED,
+                    file_batches.c.fate == Disposition.BATCHED,
                     or_(batches.c.state != BatchState.ABANDONED, batches.c.dropped == 1),
                 )
                 .order_by(batches.c.batch_id)
@@ -286,3 +263,32 @@ class Plans:
     def batch_ids(self) -> set[str]:
         with self._store.reading() as connection:
             return set(connection.execute(select(batches.c.batch_id)).scalars())
+
+    def input_digests(self) -> set[str]:
+        """SHA-256 of every landed file, as `inputs/` has them."""
+        with self._store.reading() as connection:
+            return set(connection.execute(select(files.c.sha256).distinct()).scalars())
+
+    def found(
+        self,
+        batch: NewBatch,
+        *,
+        task_type: str,
+        why: str,
+        run_id: str,
+        archive: tuple[str, int, datetime] | None = None,
+    ) -> None:
+        """A batch whose files were there and which the ledger did not know: FETCHED with its ``archive``
+        (SHA-256, bytes, time), else HELD, because it is not known whether it was sent."""
+        state = BatchState.HELD
+        values: dict[str, Any] = {"doubt": Doubt.FOUND}
+        if archive is not None:
+            digest, size, at = archive
+            state = BatchState.FETCHED
+            values = {"archive_sha256": digest, "archive_size": size}
+            values |= dict.fromkeys(("submitted_at", "exported_at", "checked_at"), at)
+        with self._store.writing() as connection:
+            self._require_turn(connection, run_id)
+            self._store.create(
+                connection, batch, task_type=task_type, to=state, why=why, run_id=run_id, **values
+            )

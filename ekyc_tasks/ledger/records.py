@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from ekyc_tasks.models import BatchState, Fate, Outcome, Reconciliation
+from ekyc_tasks.models import NO_LINES, BatchState, Disposition, Doubt, LineCounts, Outcome, Reconciliation
 
 T = TypeVar("T")
 
@@ -36,6 +36,7 @@ class Batch:
     polls: int
     repacked: int
     dropped: int
+    doubt: Doubt | None
     unknowns: int
     unknown_since: datetime | None
     exported_at: datetime | None
@@ -57,6 +58,11 @@ class Batch:
         return self.batch_id.startswith(IMPORT_PREFIX)
 
     @property
+    def bought_at(self) -> datetime | None:
+        """What a copy leaves to its original counts as bought when it was planned."""
+        return self.planned_at if self.doubt is Doubt.COPY else self.submitted_at
+
+    @property
     def counts(self) -> Reconciliation | None:
         """The accounts of the load, once there are any."""
         if self.returned is None:
@@ -75,7 +81,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to upload. ``outcome`` is None while nobody knows how it ended."""
+    """One try to upload. ``outcome`` is None while it is not known how it ended."""
 
     attempt_id: str
     batch_id: str
@@ -97,7 +103,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class ChargeRecord:
     """An attempt that was charged, or (not ``is_certain``) may have been; amounts as far as known."""
 
     started_at: datetime
@@ -108,7 +114,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class LandedFile:
-    """One arrival with the fates of its lines; all but ``size`` (bytes) count lines."""
+    """One arrival, and what became of its lines. ``size`` in bytes."""
 
     file_id: str
     name: str
@@ -122,16 +128,18 @@ class LandedFile:
     replan: int
     repacked: int = 0
     size_limit: int | None = None
-    lines: int = 0
-    blank: int = 0
-    header: int = 0
-    rejected: int = 0
-    duplicate: int = 0
-    do_not_send: int = 0
-    known: int = 0
-    in_flight: int = 0
-    waiting: int = 0
-    batched: int = 0
+    reading: str | None = None
+    counts: LineCounts = NO_LINES
+
+    @classmethod
+    def of(cls, row: Any) -> LandedFile:
+        """A row of the ledger, which has a column for each count."""
+        return read(cls, row, counts=read(LineCounts, row))
+
+    def as_row(self) -> dict[str, Any]:
+        values = asdict(self)
+        counts = values.pop("counts")
+        return {**values, **counts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +148,7 @@ class Link:
 
     file_id: str
     batch_id: str
-    fate: Fate
+    fate: Disposition
     numbers: int
 
 
@@ -156,7 +164,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunRecord:
     run_id: str
     host: str
     started_at: datetime
@@ -177,15 +185,17 @@ _ENUMS: dict[str, type] = {
     "state": BatchState,
     "from_state": BatchState,
     "to_state": BatchState,
-    "fate": Fate,
+    "fate": Disposition,
     "outcome": Outcome,
+    "doubt": Doubt,
 }
 
 
-def read(record: type[T], row: Any) -> T:
-    """A row of a table as its record; the names are the same by construction."""
+def read(record: type[T], row: Any, **given: object) -> T:
+    """A row of a table as its record; the names are the same by construction, but for what is ``given``."""
     values = row._mapping
-    return record(**{name: _value(name, values[name]) for name in _names(record)})
+    found = {name: _value(name, values[name]) for name in _names(record) if name not in given}
+    return record(**found, **given)
 
 
 def _names(record: type) -> list[str]:

@@ -7,17 +7,24 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
-from ekyc_tasks.ledger.records import Run, read
+from ekyc_tasks.ledger.records import RunRecord, read
 from ekyc_tasks.ledger.spending import MAY_BE_CHARGED
 from ekyc_tasks.ledger.store import Store, repeatable
 from ekyc_tasks.ledger.tables import attempts, batches, runs
-from ekyc_tasks.models import BatchState, Outcome
+from ekyc_tasks.models import BatchState, Outcome, states_where
 
-UNFINISHED = (BatchState.PLANNED, BatchState.SUBMITTED, BatchState.FETCHED)
-REPLAYABLE = (BatchState.FETCHED, BatchState.LOADED)
+_GOING_ON = states_where(lambda state: state.goes_on)
+_CLAIMABLE = states_where(lambda state: state.is_claimable)
+_WITH_ARCHIVE = states_where(lambda state: state.has_archive)
 
 
 class Runs:
+    """Which runs live, and which batches each of them owns: whoever writes for a batch must own it.
+
+    Owns what becomes of a dead run's upload: SUBMITTING → HELD (`left_behind`), and HELD → PLANNED where its
+    process woke up and had sent nothing (`unsent`). Claims change the owner, never the state.
+    """
+
     def __init__(self, store: Store) -> None:
         self._store = store
 
@@ -34,7 +41,7 @@ class Runs:
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(lease_until=until))
 
     def ended(self, run_id: str) -> None:
-        """From here on its batches are free, and what it left SUBMITTING is nobody's."""
+        """From now on its batches are free, and what it left SUBMITTING has no owner."""
         with self._store.writing() as connection:
             connection.execute(
                 update(runs)
@@ -42,37 +49,37 @@ class Runs:
                 .values(ended_at=self._store.now(connection))
             )
 
-    def alive(self) -> list[Run]:
+    def alive(self) -> list[RunRecord]:
         with self._store.reading() as connection:
             rows = connection.execute(
                 select(runs).where(
                     runs.c.ended_at.is_(None), runs.c.lease_until > self._store.now(connection)
                 )
             )
-            return [read(Run, row) for row in rows]
+            return [read(RunRecord, row) for row in rows]
 
-    def newest(self, *, since: datetime) -> Run | None:
+    def newest(self, *, since: datetime) -> RunRecord | None:
         query = select(runs).where(runs.c.started_at >= since).order_by(runs.c.started_at.desc()).limit(1)
         with self._store.reading() as connection:
             row = connection.execute(query).one_or_none()
-            return None if row is None else read(Run, row)
+            return None if row is None else read(RunRecord, row)
 
     def in_hand(self) -> list[str]:
         """Batches on which a living run is at work."""
         with self._store.reading() as connection:
-            unfinished = batches.c.state.in_([*UNFINISHED, BatchState.SUBMITTING])
-            query = select(batches.c.batch_id).where(unfinished, self._of_the_living(connection))
+            goes_on = batches.c.state.in_(_GOING_ON)
+            query = select(batches.c.batch_id).where(goes_on, self._of_the_living(connection))
             return list(connection.execute(query.order_by(batches.c.batch_id)).scalars())
 
     @repeatable
     def claimed(self, run_id: str) -> list[str]:
         """Take every unfinished batch that no living run owns; the ids of all that are ours now."""
         with self._store.writing() as connection:
-            free = and_(batches.c.state.in_(UNFINISHED), self._unowned(connection))
+            free = and_(batches.c.state.in_(_CLAIMABLE), self._unowned(connection))
             connection.execute(update(batches).where(free).values(owner=run_id))
             rows = connection.execute(
                 select(batches.c.batch_id)
-                .where(batches.c.owner == run_id, batches.c.state.in_(UNFINISHED))
+                .where(batches.c.owner == run_id, batches.c.state.in_(_CLAIMABLE))
                 .order_by(batches.c.batch_id)
             )
             return [row.batch_id for row in rows]
@@ -114,7 +121,7 @@ class Runs:
         """Take one batch whose archive is kept; False when it is elsewhere, or a living run's."""
         with self._store.writing() as connection:
             free = and_(
-                batches.c.batch_id == batch_id, batches.c.state.in_(REPLAYABLE), self._unowned(connection)
+                batches.c.batch_id == batch_id, batches.c.state.in_(_WITH_ARCHIVE), self._unowned(connection)
             )
             return bool(connection.execute(update(batches).where(free).values(owner=run_id)).rowcount)
 
@@ -135,18 +142,18 @@ class Runs:
             return row is not None and row.lease_until > self._store.now(connection)
 
     def unsent(self, run_id: str) -> list[str]:
-        """HELD batches whose process woke up and says that it sent nothing are PLANNED; their ids.
+        """HELD batches whose process became active again and sent nothing become PLANNED; their ids.
 
         Only where no attempt at all may have been charged: which one was the last, a clock that was set
-        back does not tell.
+        back does not show.
         """
-        why = "the run that was about to upload it slept meanwhile, and sent nothing"
+        why = "the run that wanted to upload it was inactive for too long, and sent nothing"
         of_it = attempts.c.batch_id == batches.c.batch_id
         sent_nothing = and_(
             exists().where(of_it, attempts.c.outcome == Outcome.NOT_SENT),
             ~exists().where(of_it, MAY_BE_CHARGED),
         )
-        held = batches.c.state == BatchState.HELD
+        held = and_(batches.c.state == BatchState.HELD, batches.c.doubt.is_(None))
         with self._store.writing() as connection:
             ids = connection.execute(select(batches.c.batch_id).where(held, sent_nothing)).scalars()
             return [
@@ -167,7 +174,7 @@ class Runs:
     @repeatable
     def left_behind(self, run_id: str) -> list[str]:
         """SUBMITTING batches of runs that are gone become HELD; their ids."""
-        why = "the run that was uploading it is gone, and nobody knows whether the provider took it"
+        why = "the run stopped during the upload, so it is not known whether the provider took it"
         with self._store.writing() as connection:
             rows = connection.execute(
                 select(batches.c.batch_id).where(
@@ -178,7 +185,7 @@ class Runs:
                 connection.execute(
                     update(attempts)
                     .where(attempts.c.batch_id == row.batch_id, attempts.c.outcome.is_(None))
-                    .values(outcome=Outcome.UNKNOWN, words="the run died during the upload")
+                    .values(outcome=Outcome.UNKNOWN, words="the run stopped during the upload")
                 )
                 self._store.move(
                     connection,

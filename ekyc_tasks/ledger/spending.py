@@ -26,16 +26,16 @@ def require_budget(
     run_id: str,
     now: datetime,
 ) -> None:
-    """To be asked in the transaction that notes the attempt: nobody else spends meanwhile."""
+    """To be asked in the transaction that notes the attempt: no other run spends meanwhile."""
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    why = budget.exceeded(
+    why = budget.exceeds(
         price,
         run=spent(connection, run_id=run_id),
         day=spent(connection, since=day),
         month=spent(connection, since=day.replace(day=1)),
     )
     if why is not None:
-        raise NoMoney(f"Batch {batch_id} stays planned: {why}. Raise the budget or wait.")
+        raise NoMoney(f"Batch {batch_id} stays planned: {why}. Raise the budget, or wait.")
 
 
 def spent(connection: Connection, *, since: datetime | None = None, run_id: str | None = None) -> Decimal:

@@ -1,4 +1,4 @@
-"""The engine, transactions, and the one way to change a batch's state."""
+"""The engine, transactions, and the one way to make a batch and to change its state."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ekyc_tasks.ledger.engines import (
     session_lock,
     writer,
 )
+from ekyc_tasks.ledger.records import NewBatch
 from ekyc_tasks.ledger.tables import batches, events
 from ekyc_tasks.models import BatchState
 
@@ -29,15 +30,15 @@ Clock = Callable[[], datetime]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PATIENCE = 30.0  # seconds for a server that restarts, as long as SQLite waits for a lock
-_PAUSE = 0.2
-_REPEATS = 3
+_RECONNECT_SECONDS = 30.0  # for a server that restarts: as long as SQLite waits for a lock
+_RECONNECT_PAUSE_SECONDS = 0.2
+_REPEATS_AFTER_CUT = 3  # of a transaction whose connection broke
 
 
 class Store:
     """Transactions over one database. Every error of SQL leaves as a `LedgerError` without parameters.
 
-    Without a ``clock``, a server's own clock tells the time, for several hosts write to it; SQLite has the
+    Without a ``clock``, a server's own clock is used, because several hosts write to it; SQLite has the
     system's.
     """
 
@@ -75,14 +76,40 @@ class Store:
 
     def _connected(self) -> Connection:
         """Before the first statement nothing can be half done, so a server that restarts is waited for."""
-        deadline = time.monotonic() + (_PATIENCE if is_server(self.engine) else 0)
+        deadline = time.monotonic() + (_RECONNECT_SECONDS if is_server(self.engine) else 0)
         while True:
             try:
                 return self.engine.connect()
             except OperationalError:
                 if time.monotonic() >= deadline:
                     raise
-                time.sleep(_PAUSE)
+                time.sleep(_RECONNECT_PAUSE_SECONDS)
+
+    def create(
+        self,
+        connection: Connection,
+        batch: NewBatch,
+        *,
+        task_type: str,
+        to: BatchState,
+        why: str,
+        run_id: str,
+        **values: Any,
+    ) -> None:
+        """A new batch, which its run owns, with the event that made it."""
+        connection.execute(
+            batches.insert().values(
+                batch_id=batch.batch_id,
+                task_type=task_type,
+                state=to,
+                numbers=batch.numbers,
+                sha256=batch.sha256,
+                run_id=run_id,
+                owner=run_id,
+                **{"planned_at": self.now(connection), **values},
+            )
+        )
+        self.record(connection, batch.batch_id, source=None, to=to, why=why, run_id=run_id)
 
     def move(
         self,
@@ -124,17 +151,17 @@ class Store:
         )
         if not done:
             state = self.state(connection, batch_id)
-            raise LeaseLost(f"Batch {batch_id} is {state} by now; this run leaves it alone.")
+            raise LeaseLost(f"Batch {batch_id} is now {state}. This run does not change it.")
 
     def state(self, connection: Connection, batch_id: str, *, owned_by: str | None = None) -> BatchState:
-        """The owner is the fencing token, for a run id is never used twice."""
+        """The owner is the fencing token, because a run id is never used twice."""
         row = connection.execute(
             select(batches.c.state, batches.c.owner).where(batches.c.batch_id == batch_id).with_for_update()
         ).one_or_none()
         if row is None:
-            raise ConfigurationError(f"There is no batch {batch_id}; `ekyc status` lists them.")
+            raise ConfigurationError(f"There is no batch {batch_id}. `ekyc status` lists all batches.")
         if owned_by is not None and row.owner != owned_by:
-            raise LeaseLost(f"Batch {batch_id} belongs to another run now; this one leaves it alone.")
+            raise LeaseLost(f"Batch {batch_id} now belongs to another run. This run does not change it.")
         return BatchState(row.state)
 
     def record(
@@ -160,12 +187,12 @@ class Store:
 
 
 def repeatable(transaction: Callable[P, T]) -> Callable[P, T]:
-    """Do a transaction again whose connection broke. Nobody knows whether its commit arrived, so what is
+    """Do a transaction again whose connection broke. It is not known whether its commit arrived, so what is
     wrapped must find its own traces and leave it at them."""
 
     @wraps(transaction)
     def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
-        for _ in range(_REPEATS):
+        for _ in range(_REPEATS_AFTER_CUT):
             try:
                 return transaction(*args, **kwargs)
             except LedgerCutOff:
@@ -182,6 +209,6 @@ def _translated() -> Iterator[None]:
     except SQLAlchemyError as error:
         is_cut_off = isinstance(error, DBAPIError) and error.connection_invalidated
         raise (LedgerCutOff if is_cut_off else LedgerError)(
-            f"The ledger cannot be used ({in_words(error)}); nothing was half-written. "
-            "Mend the database or EKYC_LEDGER_URL and run again."
+            f"The ledger cannot be used ({in_words(error)}). No change was written in part. "
+            "Fix the database or EKYC_LEDGER_URL, and run again."
         ) from None

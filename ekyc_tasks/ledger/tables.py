@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
+
+from ekyc_tasks.models import LineCounts
 
 metadata = MetaData(
     naming_convention={
@@ -81,21 +84,8 @@ files = Table(
     Column("replan", Integer, nullable=False, default=0),  # 1: some of its numbers wait to be planned again
     Column("repacked", Integer, nullable=False, default=0),  # 1: a refusal was healed for it; once
     Column("size_limit", BigInteger),  # most numbers in a batch of it, after the provider found one too large
-    *(
-        _count(name)
-        for name in (
-            "lines",
-            "blank",
-            "header",
-            "rejected",
-            "duplicate",
-            "do_not_send",
-            "known",
-            "in_flight",
-            "waiting",
-            "batched",
-        )
-    ),
+    Column("reading", Text),  # how it was read, for when it is planned again; none before version 0005
+    *(_count(field.name) for field in fields(LineCounts)),
 )
 
 batches = Table(
@@ -118,8 +108,11 @@ batches = Table(
     Column("provider_success", BigInteger),
     Column("actual_amount", String(50)),
     Column("polls", Integer, nullable=False, default=0),
-    Column("repacked", Integer, nullable=False, default=0),  # 1: a refusal is final, for it was healed before
+    Column(
+        "repacked", Integer, nullable=False, default=0
+    ),  # 1: a refusal is final; it was planned again before
     Column("dropped", Integer, nullable=False, default=0),  # 1: abandoned, and its numbers with it
+    Column("doubt", String(20)),  # why a person must decide about it: see `models.Doubt`
     Column("unknowns", Integer, nullable=False, default=0),  # in a row: the provider did not know the task
     Column("unknown_since", UtcDateTime),
     Column("exported_at", UtcDateTime),
@@ -151,7 +144,7 @@ attempts = Table(
     Column("deadline", UtcDateTime, nullable=False),
     Column("price", Numeric(18, 6)),
     Column("balance_before", String(50)),
-    Column("used_before", String(50)),  # what the account had used that day, where the provider tells
+    Column("used_before", String(50)),  # what the account had used that day, if the provider says so
     Column("balance_after", String(50)),
     Column("used_after", String(50)),
     Column("looked_at", UtcDateTime),  # when the balance afterwards was asked for
@@ -185,3 +178,13 @@ events = Table(
 )
 
 Index("ix_file_batches_batch_id", file_batches.c.batch_id)
+
+answers = Table(  # a person's answers to questions about the ledger itself
+    "answers",
+    metadata,
+    Column("answer_id", Integer, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", String(255), nullable=False),
+    Column("question", String(50), nullable=False),
+    Column("answer", Text, nullable=False),
+)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import Connection, func, or_, select, update
 
@@ -18,15 +18,26 @@ from ekyc_tasks.ledger.tables import attempts, batches
 from ekyc_tasks.models import BatchState, Outcome, UploadResult
 from ekyc_tasks.money import Balance, Budget
 
+# States from which a run or a person's word leads to an upload.
+_SENDABLE = (BatchState.PLANNED, BatchState.SUBMITTING, BatchState.REFUSED, BatchState.FAILED)
 _LONGEST_AMOUNT = 50  # characters that a column takes
 
 
 class Uploads:
+    """Attempts to upload, each committed before its first byte is sent, and the money that they cost.
+
+    Owns: PLANNED → SUBMITTING (`intended`), SUBMITTING → PLANNED, REFUSED or HELD (`answered`), and
+    SUBMITTING, HELD or PLANNED → SUBMITTED (`accepted`, however late). HELD, too, for a task that another
+    batch has (`accepted`), and for an attempt that this ledger did not know (`recovered`).
+    """
+
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    @repeatable
     def intended(
         self,
+        attempt_id: str,
         batch_id: str,
         *,
         run_id: str,
@@ -37,32 +48,9 @@ class Uploads:
     ) -> Attempt | None:
         """Commit the intent: a new attempt, and SUBMITTING. None when the batch is not PLANNED any more.
 
-        Raises `NoMoney` when a budget does not allow it: money is reserved in this very transaction.
+        ``attempt_id`` is new, and tells after a broken connection whether this was done. Raises `NoMoney`
+        when a budget does not allow it: money is reserved in this very transaction.
         """
-        return self._intended(
-            attempt_id=uuid4().hex,
-            batch_id=batch_id,
-            run_id=run_id,
-            deadline=deadline,
-            price=price,
-            budget=budget,
-            balance_before=None if balance is None else _text(balance.balance),
-            used_before=None if balance is None else _text(balance.used_today),
-        )
-
-    @repeatable
-    def _intended(
-        self,
-        *,
-        attempt_id: str,
-        batch_id: str,
-        run_id: str,
-        deadline: timedelta,
-        price: Decimal | None,
-        budget: Budget,
-        **before: str | None,
-    ) -> Attempt | None:
-        """With the attempt's id from outside: after a broken connection it tells whether this was done."""
         with self._store.writing() as connection:
             if (done := self._attempt(connection, attempt_id)) is not None:
                 return done
@@ -87,7 +75,8 @@ class Uploads:
                     started_at=now,
                     deadline=now + deadline,
                     price=price,
-                    **before,
+                    balance_before=None if balance is None else _text(balance.balance),
+                    used_before=None if balance is None else _text(balance.used_today),
                 )
             )
             return self._attempt(connection, attempt_id)
@@ -114,7 +103,7 @@ class Uploads:
         lost: LeaseLost | None = None
         with self._store.writing() as connection:
             row = self._attempt_row(connection, attempt.attempt_id)
-            if row.ended_at is not None and row.outcome == result.outcome:  # told before
+            if row.ended_at is not None and row.outcome == result.outcome:  # reported before
                 return
             if row.task_id is None:
                 self._end(connection, attempt.attempt_id, result)
@@ -144,10 +133,10 @@ class Uploads:
         with self._store.writing() as connection:
             now = self._store.now(connection)
             row = self._attempt_row(connection, attempt_id)
-            if row.task_id == result.task_id:  # told before, by a process that was killed right after
+            if row.task_id == result.task_id:  # written before, by a process that was killed right after
                 return BatchState(row.state)
             if (other := self._holder(connection, result.task_id, besides=row.batch_id)) is not None:
-                why = f"the provider answered with task {result.task_id}, which is batch {other}"
+                why = f"the provider answered with task {result.task_id}, which belongs to batch {other}"
                 self._end(connection, attempt_id, replace(result, outcome=Outcome.UNKNOWN, words=why))
                 return self._held(connection, row.batch_id, why=why, run_id=run_id)
             self._end(connection, attempt_id, result)
@@ -156,27 +145,66 @@ class Uploads:
                 row.batch_id,
                 sources=[BatchState.SUBMITTING, BatchState.HELD, BatchState.PLANNED],
                 to=BatchState.SUBMITTED,
-                why=f"the provider made task {result.task_id} of it",
+                why=f"the provider created task {result.task_id}",
                 run_id=run_id,
                 task_id=result.task_id,
                 submitted_at=now,
                 not_before=None,
+                doubt=None,
             )
             state = connection.execute(
                 select(batches.c.state, batches.c.task_id).where(batches.c.batch_id == row.batch_id)
             ).one()
             if not moved and state.task_id != result.task_id:
-                why = f"an extra paid task {result.task_id} turned up late"
+                why = f"an extra paid task {result.task_id} was reported late"
                 where = BatchState(state.state)
                 self._store.record(connection, row.batch_id, source=where, to=where, why=why, run_id=run_id)
         return BatchState(state.state)
+
+    def recovered(
+        self, attempt_id: str, batch_id: str, *, at: datetime, task_id: str | None, run_id: str
+    ) -> None:
+        """An upload that the journal of the folder has, and that this ledger forgot when it was set back: its
+        batch is SUBMITTED where the task is known, else HELD. A batch that is not here is left out."""
+        words = "found in the upload journal, because the ledger is older"
+        with self._store.writing() as connection:
+            if not self._is_there(connection, batch_id):
+                return
+            known = self._attempt(connection, attempt_id)
+            if known is None:
+                connection.execute(
+                    attempts.insert().values(
+                        attempt_id=attempt_id,
+                        batch_id=batch_id,
+                        run_id=run_id,
+                        started_at=at,
+                        deadline=at,
+                        ended_at=at,
+                        outcome=Outcome.UNKNOWN,
+                        words=words,
+                    )
+                )
+                self._held(connection, batch_id, why=words, run_id=run_id, sources=_SENDABLE)
+        if task_id is not None and (known is None or known.task_id is None):
+            self.accepted(attempt_id, UploadResult(Outcome.ACCEPTED, words, task_id=task_id), run_id=run_id)
+
+    def _is_there(self, connection: Connection, batch_id: str) -> bool:
+        query = select(batches.c.batch_id).where(batches.c.batch_id == batch_id)
+        return connection.execute(query).one_or_none() is not None
 
     def _holder(self, connection: Connection, task_id: str | None, *, besides: str) -> str | None:
         query = select(batches.c.batch_id).where(batches.c.task_id == task_id, batches.c.batch_id != besides)
         return connection.execute(query.limit(1)).scalar_one_or_none()
 
-    def _held(self, connection: Connection, batch_id: str, *, why: str, run_id: str | None) -> BatchState:
-        sources = [BatchState.SUBMITTING, BatchState.PLANNED]
+    def _held(
+        self,
+        connection: Connection,
+        batch_id: str,
+        *,
+        why: str,
+        run_id: str | None,
+        sources: Collection[BatchState] = (BatchState.SUBMITTING, BatchState.PLANNED),
+    ) -> BatchState:
         self._store.move(connection, batch_id, sources=sources, to=BatchState.HELD, why=why, run_id=run_id)
         query = select(batches.c.state).where(batches.c.batch_id == batch_id)
         return BatchState(connection.execute(query).scalar_one())
@@ -225,6 +253,16 @@ class Uploads:
         with self._store.reading() as connection:
             newest = connection.execute(tasks.order_by(attempts.c.started_at.desc()).limit(1))
             return newest.scalar_one_or_none()
+
+    def known(self, attempt_ids: Collection[str]) -> set[str]:
+        """Which of these uploads the ledger has."""
+        if not attempt_ids:
+            return set()
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                select(attempts.c.attempt_id).where(attempts.c.attempt_id.in_(list(attempt_ids)))
+            )
+            return set(rows.scalars())
 
     def minimum(self, task_type: str) -> int:
         """The fewest numbers in a batch, as the provider named it last; 1 as long as it has not."""
@@ -290,8 +328,8 @@ class Uploads:
         ).one_or_none()
         if row is None:
             raise LedgerError(
-                f"The ledger has no attempt {attempt_id}: it is not the one that the upload was noted in. "
-                "Bring the right ledger back."
+                f"The ledger has no attempt {attempt_id}, so it is not the ledger of this upload. "
+                "Restore the right ledger."
             )
         return row
 

@@ -1,14 +1,14 @@
-"""What was unlike the contract, in sentences for the report. No value of a cell is in them but new words."""
+"""Differences from the contract, in sentences for the report. They show no cell's value except new words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from ekyc_tasks.normalize.layouts import NO_HEADER, NUMBER_LIST, Layout
+from ekyc_tasks.normalize.column_mapping import NO_HEADER, NUMBER_LIST, Layout
 from ekyc_tasks.normalize.rows import Normalizer
+from ekyc_tasks.support.wording import count
 from ekyc_tasks.task_types.base import TaskType
-from ekyc_tasks.wording import count
 
 _MOST_NAMED, _LONGEST_WORD = 10, 40
 
@@ -17,19 +17,19 @@ def layout_drift(layouts: Sequence[Layout], task_type: TaskType) -> Iterator[str
     """Sentences about columns that are absent or unknown in what was read; names of columns only."""
     tables = [layout for layout in layouts if layout.dialect != NUMBER_LIST]
     if not tables:
-        yield "Only lists of bare numbers were read: nothing but the verdict is known."
+        yield "Only lists of numbers were read, so only the verdict is known."
     if bare := [layout for layout in tables if layout.dialect == NO_HEADER]:
         where = _share("in", bare, tables)
-        yield f"There is no header{where}: the columns were taken in the documented order."
+        yield f"There is no header{where}. The columns were read in the documented order."
     for each in task_type.fields:
         if lacking := [layout for layout in tables if each.name not in layout.fields]:
-            yield f"Column {each.name} is absent{_share('from', lacking, tables)}."
+            yield f"Column {each.name} is missing{_share('from', lacking, tables)}."
     for extra in chain.from_iterable(layout.extras for layout in tables):
         repeated = extra.repeats is not None
         yield (
-            f"Column {extra.key} stands for the same as another; where it differs, it is kept in extra."
+            f"Column {extra.key} has the same meaning as another. Where it differs, it is kept in extra."
             if repeated
-            else f"Column {extra.key} is not in the contract; it is kept in extra."
+            else f"Column {extra.key} is unknown. It is kept in extra."
         )
 
 
@@ -46,7 +46,7 @@ def value_drift(normalizer: Normalizer) -> Iterator[str]:
             more = f" and {others:,} more" if others else ""
             yield f"Column {name} has new values: {', '.join(named)}{more}."
         else:
-            yield f"Column {name} has {count(others, 'new value')}, not shown: they may be anybody's data."
+            yield f"Column {name} has {count(others, 'new value')}: not shown, may be personal data."
     for name, cells in normalizer.bad_cells.items():
         expects = next(each.expects for each in normalizer.task_type.fields if each.name == name)
         verb = "is" if cells == 1 else "are"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from ekyc_tasks.archive import Int64Array
-from ekyc_tasks.normalize.layouts import Layout
+from ekyc_tasks.normalize.column_mapping import Layout
+from ekyc_tasks.tabular import Int64Array
 
 ISSUES = pl.Schema({"line": pl.Int64, "reason": pl.String, "column": pl.String, "raw": pl.String})
 
@@ -35,7 +35,7 @@ def set_apart(
     )
 
 
-def ragged_apart(ragged: Sequence[tuple[int, str]]) -> pl.DataFrame:
+def set_ragged_apart(ragged: Sequence[tuple[int, str]]) -> pl.DataFrame:
     """The same for lines whose cells cannot be told apart: ``raw`` is the line."""
     frame = pl.DataFrame(ragged, schema={"line": pl.Int64, "raw": pl.String}, orient="row")
     return frame.select(

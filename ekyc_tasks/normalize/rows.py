@@ -9,18 +9,18 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from ekyc_tasks.archive import Int64Array
-from ekyc_tasks.normalize.layouts import Extra, Layout
-from ekyc_tasks.normalize.numbers import e164
+from ekyc_tasks.normalize.column_mapping import Extra, Layout
 from ekyc_tasks.normalize.quarantine import ISSUES, set_apart
+from ekyc_tasks.normalize.received import e164
 from ekyc_tasks.normalize.values import Reader
-from ekyc_tasks.numbers import calling_codes, digit_counts
+from ekyc_tasks.phone import calling_codes, digit_counts
+from ekyc_tasks.tabular import Int64Array
 from ekyc_tasks.task_types import base
 from ekyc_tasks.task_types.base import Field, TaskType
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class Provenance:
     """Where and when the rows of a batch come from; ``checked_at`` is aware."""
 
     checked_at: datetime
@@ -42,7 +42,7 @@ class Normalized:
 class Normalizer:
     """Reads the accepted rows of one batch, block by block, and remembers what was new about them."""
 
-    def __init__(self, task_type: TaskType, stamp: Stamp) -> None:
+    def __init__(self, task_type: TaskType, stamp: Provenance) -> None:
         self.task_type = task_type
         self.bad_cells: Counter[str] = Counter()
         self._reader = Reader(task_type)
@@ -62,7 +62,7 @@ class Normalizer:
         columns = [
             e164(frame.to_series(layout.numbers[0]), keys, digits),
             calling_codes(keys, digits).alias("calling_code"),
-            *self._stamped(frame.height),
+            *self._stamp(frame.height),
         ]
         texts = {each.name: self._text(each, frame, layout) for each in self.task_type.fields}
         readings = self._reader.read(texts)
@@ -72,15 +72,15 @@ class Normalizer:
         rows = pl.DataFrame(columns).with_columns(_extra(frame, layout)).select(self.task_type.columns)
         return Normalized(rows, self._issues(bad, frame, lines, layout))
 
-    def _stamped(self, rows: int) -> Sequence[pl.Series]:
-        """The stamp for so many rows; the longest so far is kept, for a part of it costs nothing."""
+    def _stamp(self, rows: int) -> Sequence[pl.Series]:
+        """The stamp for so many rows; the longest so far is kept, because a part of it costs nothing."""
         if rows > self._stamps.height:
             stamps = [each.new_from_index(0, rows) for each in self._stamps]
             self._stamps = pl.DataFrame(stamps)
         return self._stamps.head(rows).get_columns()
 
     def new_words(self) -> dict[str, set[str]]:
-        """Values of open vocabularies that nobody has seen before, by the provider's column."""
+        """Values of open vocabularies that were not seen before, by the provider's column."""
         return self._reader.new_words()
 
     def _text(self, each: Field, frame: pl.DataFrame, layout: Layout) -> pl.Series:

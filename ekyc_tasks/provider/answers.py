@@ -22,10 +22,14 @@ from ekyc_tasks.errors import AccessDenied, ProviderTrouble, TaskUnknown
 from ekyc_tasks.models import Outcome, TaskStatus, UploadResult
 from ekyc_tasks.money import Balance
 from ekyc_tasks.provider.wire import TROUBLE
-from ekyc_tasks.scrub import scrub
+from ekyc_tasks.support.redact import scrub
 
 _BODY_LIMIT = 1 << 20  # an answer of the API is far below; an endless one must not fill the memory
 _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,200}")
+# In an answer that is not as documented; not behind a plus, where it would be a phone number.
+_NAMED_TASK_ID = re.compile(
+    r"""(?:\btask[_ -]?id["']?|["']id["'])\s{0,3}[:=]\s{0,3}["']?([0-9A-Za-z_-]{1,200})""", re.IGNORECASE
+)
 _MINIMUM = re.compile(r"\bminimum\D{0,20}?(\d{1,3}(?:[,' ]\d{3})+|\d{1,8})\b", re.IGNORECASE)
 _LARGEST_TASK = 10_000_000  # documented: the most numbers that one task takes
 _LONGEST_WAIT = 1_000_000.0  # seconds; a date far ahead must not leave the calendar
@@ -71,7 +75,7 @@ class Answer:
         return f"HTTP {self.status}" + (f", {text}" if text else "")
 
     def _text(self) -> str:
-        """JSON is written anew, for its escapes may hide a link or a number."""
+        """JSON is written again, because its escapes may hide a link or a number."""
         try:
             return json.dumps(json.loads(self.body), ensure_ascii=False)
         except (ValueError, RecursionError):
@@ -87,16 +91,36 @@ def upload_result(answer: Answer, key: str) -> UploadResult:
     """What an answer to an upload means for money."""
     words = answer.words(key)
     is_success = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
-    task_id = answer.document.get("task_id")
-    if is_success and isinstance(task_id, str) and _TASK_ID.fullmatch(task_id):
+    task_id = _task_id(answer.document.get("task_id"))
+    if is_success and task_id is not None:
         return UploadResult(Outcome.ACCEPTED, words, answer.status, task_id=task_id)
+    named = _read_task_id(answer)
     if not answer.is_whole:
-        return UploadResult(Outcome.UNKNOWN, f"{words} (the answer broke off)", answer.status)
+        return UploadResult(Outcome.UNKNOWN, f"{words} (the answer was incomplete{named})", answer.status)
     if is_success:
-        return UploadResult(Outcome.UNKNOWN, f"{words} (no task id in it)", answer.status)
+        return UploadResult(
+            Outcome.UNKNOWN, f"{words} (the answer has no task id as documented{named})", answer.status
+        )
     outcome = _OUTCOMES.get(answer.status, Outcome.UNKNOWN)
     minimum = _minimum(words) if outcome is Outcome.REFUSED else None
     return UploadResult(outcome, words, answer.status, retry_after=answer.retry_after, minimum=minimum)
+
+
+def _task_id(value: object) -> str | None:
+    """Documented: a text; a whole number is one, too."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        value = str(value)
+    return value if isinstance(value, str) and _TASK_ID.fullmatch(value) else None
+
+
+def _read_task_id(answer: Answer) -> str:
+    """What may be the only copy of the id of a paid task, which words from outside would mask or cut off."""
+    text = answer.body.decode("utf-8", "replace")
+    named = _NAMED_TASK_ID.search(text)
+    if named is None:
+        return ""
+    is_cut_off = not answer.is_whole and named.end() == len(text)
+    return f"; it names task {named[1]}{'…' if is_cut_off else ''}"
 
 
 def balance(answer: Answer) -> Balance | None:
@@ -115,15 +139,14 @@ def task_status(answer: Answer, task_id: str, *, host: str, key: str) -> TaskSta
     """
     _require_success(answer, host, key)
     document = answer.document
-    if (document.get("task_id") or task_id) != task_id:
-        raise ProviderTrouble("the provider answered about another task")
+    said = document.get("task_id")
+    if said and _task_id(said) != task_id:
+        raise ProviderTrouble("the provider's answer is about another task")
     return TaskStatus(
         task_id=task_id,
         status=document["status"],
         total=_count(document.get("total")),
         success=_count(document.get("success")),
-        failure=_count(document.get("failure")),
-        created_at=parse_time(document.get("created_at")),
         updated_at=parse_time(document.get("updated_at")),
         user_id=_text(document.get("user_id")),
         actual_amount=_amount(document.get("actual_amount")),
@@ -137,10 +160,10 @@ def _require_success(answer: Answer, host: str, key: str) -> None:
         raise TaskUnknown(f"the provider does not know the task ({words})")
     if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED}:
         raise AccessDenied(
-            f"{host} turned the key or the URL down ({words}): correct EKYC_API_KEY or EKYC_BASE_URL"
+            f"{host} rejected the API key or the URL ({words}). Correct EKYC_API_KEY or EKYC_BASE_URL"
         )
     if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        raise ProviderTrouble(f"{host} has trouble ({words})", retry_after=answer.retry_after)
+        raise ProviderTrouble(f"{host} reports a problem ({words})", retry_after=answer.retry_after)
     if _text(answer.document.get("status")) is None:
         raise ProviderTrouble(f"{host} answered without a task status ({words})")
 

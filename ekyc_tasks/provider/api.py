@@ -15,8 +15,8 @@ from ekyc_tasks.models import Outcome, TaskStatus, UploadResult
 from ekyc_tasks.money import Balance
 from ekyc_tasks.provider import answers
 from ekyc_tasks.provider.answers import Answer
-from ekyc_tasks.provider.wire import NOT_SENT, TROUBLE, Timeouts, kind, trusted
-from ekyc_tasks.settings import is_loopback
+from ekyc_tasks.provider.wire import NOT_SENT, TROUBLE, Timeouts, kind, load_certificates
+from ekyc_tasks.support.hosts import is_loopback
 
 _HEADER_SAFE = re.compile(r"[!-~]+")
 
@@ -29,7 +29,7 @@ class Provider:
         self._host = urlsplit(base_url).netloc
         self._timeouts = timeouts or Timeouts()
         if not _HEADER_SAFE.fullmatch(api_key):
-            raise ConfigurationError("EKYC_API_KEY holds characters that no key has; paste it again.")
+            raise ConfigurationError("EKYC_API_KEY contains characters that no key has. Paste the key again.")
         trust_env = not is_loopback(urlsplit(base_url).hostname)
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
@@ -37,7 +37,7 @@ class Provider:
             timeout=self._timeouts.as_httpx(),
             follow_redirects=False,
             trust_env=trust_env,
-            verify=trusted(trust_env=trust_env),
+            verify=load_certificates(trust_env=trust_env),
             # A kept connection may be dead already: then the first write fails with bytes on the way,
             # and a free "could not connect" would turn into an unknown outcome.
             limits=httpx.Limits(max_keepalive_connections=0),
@@ -71,33 +71,35 @@ class Provider:
         except TimeoutError:
             return UploadResult(Outcome.UNKNOWN, f"no answer within {deadline:g} s")
         except TROUBLE as error:
-            return UploadResult(Outcome.UNKNOWN, f"the connection ended without an answer ({kind(error)})")
+            return UploadResult(
+                Outcome.UNKNOWN, f"connection lost before the provider answered ({kind(error)})"
+            )
         return answers.upload_result(answer, self._key)
 
     async def task(self, task_id: str) -> TaskStatus:
         """`POST /v1/gettasks` (documented). Raises AccessDenied, TaskUnknown, ProviderTrouble."""
-        answer = await self._asked("POST", "/v1/gettasks", files={"task_id": (None, task_id)})
+        answer = await self._ask("POST", "/v1/gettasks", files={"task_id": (None, task_id)})
         return answers.task_status(answer, task_id, host=self._host, key=self._key)
 
     async def balance(self) -> Balance | None:
         """`GET /v1/balance`, or None where it is not offered or says nothing useful (not everywhere)."""
         try:
-            answer = await self._asked("GET", "/v1/balance")
+            answer = await self._ask("GET", "/v1/balance")
         except ProviderTrouble:
             return None
         return answers.balance(answer)
 
-    async def _asked(self, method: str, path: str, **content: Any) -> Answer:
-        """A free call: network trouble is `ProviderTrouble`, for it may be asked again."""
+    async def _ask(self, method: str, path: str, **content: Any) -> Answer:
+        """A free call: network trouble is `ProviderTrouble`, because it may be asked again."""
         try:
             async with asyncio.timeout(self._timeouts.whole):
                 answer = await self._call(method, path, **content)
         except TimeoutError:
-            raise ProviderTrouble(f"{self._host} gave no whole answer in time") from None
+            raise ProviderTrouble(f"{self._host} did not answer completely in time") from None
         except TROUBLE as error:
-            raise ProviderTrouble(f"{self._host} gave no answer ({kind(error)})") from None
+            raise ProviderTrouble(f"{self._host} did not answer ({kind(error)})") from None
         if not answer.is_whole:
-            raise ProviderTrouble(f"{self._host} gave half an answer (HTTP {answer.status})")
+            raise ProviderTrouble(f"{self._host} sent an incomplete answer (HTTP {answer.status})")
         return answer
 
     async def _call(self, method: str, path: str, **content: Any) -> Answer:

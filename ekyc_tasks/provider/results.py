@@ -17,32 +17,32 @@ from pathlib import Path
 import httpx
 
 from ekyc_tasks.errors import DownloadIncomplete, LinkExpired, ProviderTrouble, ResultHostRefused
-from ekyc_tasks.provider.wire import TROUBLE, Timeouts, kind, trusted
-from ekyc_tasks.settings import is_loopback
+from ekyc_tasks.provider.wire import TROUBLE, Timeouts, kind, load_certificates
+from ekyc_tasks.support.hosts import is_loopback
 
 _HOST = re.compile(r"[0-9a-z._:-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class ResultHosts:
-    """Where a result may lie: ``patterns`` as in `*.amazonaws.com`; loopback while the API is local."""
+    """Hosts that may have a result: ``patterns`` as in `*.amazonaws.com`; loopback while the API is local."""
 
     patterns: Sequence[str]
     is_local: bool
 
     def check(self, link: str) -> None:
         """Raises ResultHostRefused, naming the host and never the link."""
-        url = _parsed(link)
+        url = _parse(link)
         host = url.raw_host.decode()
         if self.is_local and is_loopback(host) and url.scheme in {"http", "https"}:
             return
         if url.scheme != "https":
             raise ResultHostRefused(
-                f"the result on {host} is offered over {url.scheme or 'nothing'}, not https"
+                f"the result on {host} is not offered over https, but over {url.scheme or 'nothing'}"
             )
         if not any(fnmatchcase(host, pattern.lower()) for pattern in self.patterns):
             raise ResultHostRefused(
-                f"the result lies on {host}, which is not allowed; if it is right, set EKYC_RESULT_HOSTS"
+                f"the result is on {host}, which is not allowed. If you trust it, add it to EKYC_RESULT_HOSTS"
             )
 
 
@@ -52,22 +52,22 @@ async def download(link: str, into: Path, *, hosts: ResultHosts, timeouts: Timeo
     Raises LinkExpired (403, 404, 410), DownloadIncomplete, ProviderTrouble, ResultHostRefused.
     """
     hosts.check(link)
-    async with _bare_client(timeouts) as client, _opened(client, link) as response:
+    async with _bare_client(timeouts) as client, _open(client, link) as response:
         if response.status_code in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             raise LinkExpired(f"the result link no longer opens (HTTP {response.status_code})")
         if response.status_code != HTTPStatus.OK:
-            raise ProviderTrouble(f"the storage host answers HTTP {response.status_code}")
-        return await _stored(response, into)
+            raise ProviderTrouble(f"the storage host answered HTTP {response.status_code}")
+        return await _store(response, into)
 
 
-def _parsed(link: str) -> httpx.URL:
+def _parse(link: str) -> httpx.URL:
     """With the parser that will open it: two parsers may see two hosts."""
     try:
         url = httpx.URL(link)
     except httpx.InvalidURL:
         raise ResultHostRefused("the result link cannot be read as a URL") from None
     if not _HOST.fullmatch(url.raw_host.decode()):
-        raise ResultHostRefused("the result link names no host that could be read")
+        raise ResultHostRefused("the result link has no readable host")
     return url
 
 
@@ -76,16 +76,16 @@ def _bare_client(timeouts: Timeouts | None) -> httpx.AsyncClient:
         timeout=(timeouts or Timeouts()).as_httpx(),
         follow_redirects=False,
         trust_env=False,
-        verify=trusted(trust_env=False),
+        verify=load_certificates(trust_env=False),
         # The bytes as they are stored: a transfer encoding would hide the announced length.
         headers={"Accept-Encoding": "identity"},
     )
 
 
 @asynccontextmanager
-async def _opened(client: httpx.AsyncClient, link: str) -> AsyncIterator[httpx.Response]:
-    url = _parsed(link)
-    # httpx logs addresses (at INFO) and keeps them in its errors: it is told the host alone.
+async def _open(client: httpx.AsyncClient, link: str) -> AsyncIterator[httpx.Response]:
+    url = _parse(link)
+    # httpx logs addresses (at INFO) and keeps them in its errors: so it gets only the host.
     host = httpx.URL(scheme=url.scheme, host=url.host, port=url.port)
     try:
         async with client.stream("GET", host, extensions={"target": url.raw_path}) as response:
@@ -93,10 +93,10 @@ async def _opened(client: httpx.AsyncClient, link: str) -> AsyncIterator[httpx.R
     except httpx.RemoteProtocolError as error:
         raise DownloadIncomplete(f"the download broke off ({kind(error)})") from None
     except TROUBLE as error:
-        raise ProviderTrouble(f"the storage host gave no whole answer ({kind(error)})") from None
+        raise ProviderTrouble(f"the storage host did not answer completely ({kind(error)})") from None
 
 
-async def _stored(response: httpx.Response, into: Path) -> int:
+async def _store(response: httpx.Response, into: Path) -> int:
     announced = response.headers.get("Content-Length", "")
     descriptor = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -106,5 +106,5 @@ async def _stored(response: httpx.Response, into: Path) -> int:
         await asyncio.to_thread(os.fsync, file.fileno())
         size = file.tell()
     if announced.isdigit() and int(announced) != size:
-        raise DownloadIncomplete(f"{size:,} of {int(announced):,} bytes arrived")
+        raise DownloadIncomplete(f"only {size:,} of {int(announced):,} bytes arrived")
     return size

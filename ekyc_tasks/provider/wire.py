@@ -41,7 +41,7 @@ class Timeouts:
         return httpx.Timeout(connect=self.connect, read=self.read, write=self.write, pool=self.pool)
 
 
-def trusted(*, trust_env: bool) -> ssl.SSLContext:
+def load_certificates(*, trust_env: bool) -> ssl.SSLContext:
     """Whom a client trusts; reading the certificates takes 40 ms, so all clients share what was read."""
     own = [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")] if trust_env else []
     return _read(trust_env, *own)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ekyc_tasks.sandbox.options import SandboxOptions
 
 
-class Answer(NamedTuple):
+class NumberAnswer(NamedTuple):
     """One number's answer; texts are as the provider writes them, empty where it knows nothing."""
 
     number: str  # with its +
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
     is_repeated: bool  # its row comes back twice
 
 
-Text = Callable[[Answer], str]
+Text = Callable[[NumberAnswer], str]
 _Picture = tuple[str, str, str, str, str, str]
 
 _CATEGORIES = ("individual portrait", "individual portrait", "pet avatar", "object", "landscape", "cartoon")
@@ -59,14 +59,14 @@ class Oracle:
         self._undetermined_from = _FULL - int(options.undetermined_rate * _FULL)
         self._odd_below = int(options.odd_rate * _FULL)
 
-    def answer(self, digits: int) -> Answer:
+    def answer(self, digits: int) -> NumberAnswer:
         """The answer for a number given as an integer, without its +."""
         number = f"+{digits}"
         digest = blake2b(number.encode(), key=self._key, digest_size=_DRAWS.size).digest()
         fate, verdict, picture, odd, *small = _DRAWS.unpack(digest)
         has_account = None if verdict >= self._undetermined_from else verdict < _ACCOUNT_SHARE
         mark = digest[:4].hex()
-        return Answer(
+        return NumberAnswer(
             number,
             has_account,
             *self._picture(
@@ -91,15 +91,15 @@ class Oracle:
         return (avatar, age, gender, category, _HAIR[draws[3] % len(_HAIR)], _SKIN[draws[4] % len(_SKIN)])
 
 
-def _yes_no(answer: Answer) -> str:
+def _yes_no(answer: NumberAnswer) -> str:
     return "" if answer.has_account is None else ("yes" if answer.has_account else "no")
 
 
-def _true_false(answer: Answer) -> str:
+def _true_false(answer: NumberAnswer) -> str:
     return "" if answer.has_account is None else ("true" if answer.has_account else "false")
 
 
-def _activity(answer: Answer) -> str:
+def _activity(answer: NumberAnswer) -> str:
     return "unknown" if answer.has_account is None else ("active" if answer.has_account else "inactive")
 
 
@@ -107,11 +107,11 @@ def _only_accounts(text: Text) -> Text:
     return lambda answer: text(answer) if answer.has_account else ""
 
 
-def _number(answer: Answer) -> str:
+def _number(answer: NumberAnswer) -> str:
     return answer.number
 
 
-def _bare_number(answer: Answer) -> str:
+def _bare_number(answer: NumberAnswer) -> str:
     return answer.number[1:]
 
 

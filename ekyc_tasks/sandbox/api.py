@@ -26,7 +26,7 @@ _STATUS_WORDS = {"completed": "completed", "unknown_status": "archiving"}
 
 
 class Api:
-    """The three documented endpoints, and one of the sandbox's own that tells the charges."""
+    """The three documented endpoints, and one of the sandbox's own that lists the charges."""
 
     def __init__(self, backend: Backend, script: Script, links: Links, storage_url: str) -> None:
         self._backend = backend
@@ -48,13 +48,13 @@ class Api:
         async def handle(request: Request) -> Response:
             trouble = self._script.next(endpoint)
             if trouble is not None and trouble.is_before:
-                return self._troubled(trouble, request)
-            response = await self._answered(request, trouble, answer)
-            return response if trouble is None else self._troubled(trouble, request, response)
+                return self._make_trouble(trouble, request)
+            response = await self._answer(request, trouble, answer)
+            return response if trouble is None else self._make_trouble(trouble, request, response)
 
         return Route(path, handle, methods=[method])
 
-    async def _answered(self, request: Request, trouble: Trouble | None, answer: Answer) -> Response:
+    async def _answer(self, request: Request, trouble: Trouble | None, answer: Answer) -> Response:
         try:
             self._check_key(request)
             return await answer(request, trouble)
@@ -62,9 +62,9 @@ class Api:
             body = {"error": refusal.error, "message": refusal.message}
             return JSONResponse(body, status_code=refusal.status)
         except ClientDisconnect:
-            return Stall()  # nobody is left to answer
+            return Stall()  # the client is gone
 
-    def _troubled(self, trouble: Trouble, request: Request, response: Response | None = None) -> Response:
+    def _make_trouble(self, trouble: Trouble, request: Request, response: Response | None = None) -> Response:
         elsewhere = f"{self._storage_url}{request.url.path}"
         if wire := on_the_wire(trouble, elsewhere):
             return wire
@@ -85,11 +85,11 @@ class Api:
                 raise RefusedError(400, "invalid_request", "file must be a file, and task_type a word")
             content = await upload.read()
         task = self._backend.accept(task_type, await asyncio.to_thread(parse_numbers, content))
-        return self._created(task, trouble.kind if trouble else "")
+        return self._creation(task, trouble.kind if trouble else "")
 
-    def _created(self, task: SandboxTask, twist: str) -> Response:
+    def _creation(self, task: SandboxTask, twist: str) -> Response:
         task.fails = twist == "failed"
-        status, document = documents.created(self._backend, task)
+        status, document = documents.creation(self._backend, task)
         if twist == "no_task_id":
             del document["task_id"]
         return JSONResponse(document, status_code=202 if twist == "202" else status)
@@ -101,12 +101,12 @@ class Api:
                 raise RefusedError(400, "invalid_request", "task_id must be a word")
         task = self._backend.find(task_id)
         if trouble is not None or self._backend.progress(task).status != "exported":
-            return self._polled(task, trouble.kind if trouble else "")
+            return self._status(task, trouble.kind if trouble else "")
         trouble = self._script.next("exported")
-        response = self._polled(task, trouble.kind if trouble else "")
-        return response if trouble is None else self._troubled(trouble, request, response)
+        response = self._status(task, trouble.kind if trouble else "")
+        return response if trouble is None else self._make_trouble(trouble, request, response)
 
-    def _polled(self, task: SandboxTask, twist: str) -> Response:
+    def _status(self, task: SandboxTask, twist: str) -> Response:
         if twist == "failed":
             task.fails = task.is_over = True
         progress = self._backend.progress(task)

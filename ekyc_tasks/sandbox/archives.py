@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from ekyc_tasks.sandbox.answers import Answer, Oracle, Text, columns
+from ekyc_tasks.sandbox.answers import NumberAnswer, Oracle, Text, columns
 from ekyc_tasks.sandbox.xlsx import write_xlsx
 
 _BLOCK_ROWS = 5_000
@@ -29,7 +29,7 @@ class Result(NamedTuple):
     foreign_rows: int
     oracle: Oracle
 
-    def rows(self) -> Iterator[Answer]:
+    def rows(self) -> Iterator[NumberAnswer]:
         """In the order of the upload; repeats and foreign rows come last, far from their first."""
         repeated = []
         for digits in self.numbers:
@@ -42,7 +42,7 @@ class Result(NamedTuple):
         yield from repeated
         yield from self._foreign()
 
-    def _foreign(self) -> Iterator[Answer]:
+    def _foreign(self) -> Iterator[NumberAnswer]:
         if self.foreign_rows:
             sent = set(self.numbers)
             strangers = (digits for digits in count(_FOREIGN_FROM) if digits not in sent)
@@ -118,7 +118,7 @@ class _Lists:
         self.activated = array("q")
         self.unregistered = array("q")
 
-    def note(self, answer: Answer) -> Answer:
+    def note(self, answer: NumberAnswer) -> NumberAnswer:
         if answer.has_account is not None:
             (self.activated if answer.has_account else self.unregistered).append(int(answer.number))
         return answer
@@ -128,7 +128,7 @@ class _Lists:
         return "".join(f"{digits}\n" for digits in numbers)
 
 
-def _write_csv(file: IO[bytes], rows: Iterable[Answer], table: dict[str, Text]) -> None:
+def _write_csv(file: IO[bytes], rows: Iterable[NumberAnswer], table: dict[str, Text]) -> None:
     texts, rows = tuple(table.values()), iter(rows)
     file.write((",".join(table) + "\n").encode())
     while block := list(islice(rows, _BLOCK_ROWS)):

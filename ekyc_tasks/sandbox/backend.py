@@ -82,7 +82,7 @@ class SandboxTask:
         return frozenset(f"+{digits}" for digits in self.sent)
 
 
-class Progress(NamedTuple):
+class TaskProgress(NamedTuple):
     """Where a task is: its status, how many numbers are done, and since when the status holds."""
 
     status: str
@@ -143,17 +143,21 @@ class Backend:
             )
         return self.tasks[task_id]
 
-    def progress(self, task: SandboxTask) -> Progress:
+    def progress(self, task: SandboxTask) -> TaskProgress:
         """pending, then processing in growing numbers, then exported or failed."""
         seconds, elapsed = self.options.processing_seconds, self.clock() - task.accepted_at
         pending = min(self.options.pending_seconds, seconds / 2)
         if task.is_over or elapsed >= seconds:
             over_at = task.accepted_at + min(elapsed, seconds)
-            return Progress("failed", 0, over_at) if task.fails else Progress("exported", task.total, over_at)
+            return (
+                TaskProgress("failed", 0, over_at)
+                if task.fails
+                else TaskProgress("exported", task.total, over_at)
+            )
         if elapsed < pending:
-            return Progress("pending", 0, task.accepted_at)
+            return TaskProgress("pending", 0, task.accepted_at)
         done = int(task.total * (elapsed - pending) / (seconds - pending))
-        return Progress("processing", done, task.accepted_at + pending)
+        return TaskProgress("processing", done, task.accepted_at + pending)
 
     @property
     def balance(self) -> Decimal:

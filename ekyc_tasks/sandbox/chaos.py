@@ -81,7 +81,7 @@ class Rule:
 
 
 class Script:
-    """Counts the requests of each endpoint and tells what the next one meets."""
+    """Counts the requests of each endpoint and says what happens to the next one."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
@@ -94,7 +94,7 @@ class Script:
 
 
 def parse_script(script: Iterable[str]) -> tuple[Rule, ...]:
-    """The rules of a script; raises ValueError with one sentence for a word nobody knows."""
+    """The rules of a script; raises ValueError with one sentence for an unknown word."""
     words = (word.strip() for text in script for word in text.split(","))
     return tuple(rule for word in words if word for rule in _rules_of(word))
 
@@ -106,14 +106,14 @@ def _rules_of(word: str) -> tuple[Rule, ...]:
     if match is None:
         names = ", ".join(SCENARIOS)
         raise ValueError(f'chaos "{word}" is neither ENDPOINT:POSITION=KIND nor one of {names}.')
-    endpoint = _known_endpoint(match["endpoint"], word)
+    endpoint = _require_endpoint(match["endpoint"], word)
     first, last = _positions(match["position"], word)
     return (Rule(endpoint, first, last, _trouble(match["kind"], endpoint, word)),)
 
 
-def _known_endpoint(endpoint: str, word: str) -> str:
+def _require_endpoint(endpoint: str, word: str) -> str:
     if endpoint not in ENDPOINTS:
-        raise ValueError(f'chaos "{word}": no endpoint "{endpoint}"; there are {", ".join(ENDPOINTS)}.')
+        raise ValueError(f'chaos "{word}": unknown endpoint "{endpoint}". Use one of {", ".join(ENDPOINTS)}.')
     return endpoint
 
 
@@ -122,7 +122,7 @@ def _positions(text: str, word: str) -> tuple[int, int | None]:
         return 1, None
     match = _POSITION.fullmatch(text)
     if match is None or int(match["first"]) < 1:
-        raise ValueError(f'chaos "{word}": "{text}" is no position; write 3, 3-5, 3+ or *.')
+        raise ValueError(f'chaos "{word}": "{text}" is not a position. Write 3, 3-5, 3+ or *.')
     first = int(match["first"])
     if match["onwards"]:
         return first, None
@@ -133,7 +133,7 @@ def _trouble(text: str, endpoint: str, word: str) -> Trouble:
     kind, timing = _split_timing(text)
     if endpoint not in KINDS.get(kind, ()):
         fitting = ", ".join(name for name, places in KINDS.items() if endpoint in places)
-        raise ValueError(f'chaos "{word}": no kind "{text}" for {endpoint}; there are {fitting}.')
+        raise ValueError(f'chaos "{word}": unknown kind "{text}" for {endpoint}. Use one of {fitting}.')
     return Trouble(kind, is_before=kind in _BEFORE_BY_DEFAULT if timing is None else timing)
 
 

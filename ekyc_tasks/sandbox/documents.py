@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ekyc_tasks.sandbox.backend import Backend, Progress, SandboxTask, price
+from ekyc_tasks.sandbox.backend import Backend, SandboxTask, TaskProgress, price
 
 Document = dict[str, Any]
 
@@ -13,11 +13,11 @@ Document = dict[str, Any]
 _FRACTIONS = (9, 3, 8, 0)
 
 
-def created(backend: Backend, task: SandboxTask) -> tuple[int, Document]:
+def creation(backend: Backend, task: SandboxTask) -> tuple[int, Document]:
     """Status code and body of an accepted upload; 200 is documented, 202 is the older style."""
     if backend.options.style == "older":
         # All zero, whatever was sent: 0 does not mean empty.
-        return 202, _task_object(backend, task, Progress("pending", 0, task.accepted_at), total=0)
+        return 202, _task_object(backend, task, TaskProgress("pending", 0, task.accepted_at), total=0)
     return 200, {
         "task_id": task.task_id,
         "status": "pending",
@@ -27,7 +27,7 @@ def created(backend: Backend, task: SandboxTask) -> tuple[int, Document]:
     }
 
 
-def status(backend: Backend, task: SandboxTask, progress: Progress, result_url: str) -> Document:
+def status(backend: Backend, task: SandboxTask, progress: TaskProgress, result_url: str) -> Document:
     """The body of a status call; ``result_url`` only when exported."""
     document = _task_object(backend, task, progress, total=task.total)
     if backend.options.style == "older":
@@ -66,7 +66,7 @@ def charges(backend: Backend) -> Document:
     }
 
 
-def _task_object(backend: Backend, task: SandboxTask, progress: Progress, *, total: int) -> Document:
+def _task_object(backend: Backend, task: SandboxTask, progress: TaskProgress, *, total: int) -> Document:
     # `updated_at` is the last change of the status: it stands still while `success` grows.
     return {
         "created_at": _timestamp(task.accepted_at, task.serial),

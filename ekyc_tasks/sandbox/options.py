@@ -26,8 +26,8 @@ class SandboxOptions:
     """What the stand-in provider answers. Durations in seconds, rates as fractions of the numbers.
 
     ``processing_seconds`` runs from the acceptance of an upload to *exported*; 0 is exported at the
-    first poll. ``foreign_rows`` are rows per result that nobody asked for. ``chaos`` is a script, see
-    `ekyc_tasks.sandbox.chaos`. Raises ValueError for a word nobody knows.
+    first poll. ``foreign_rows`` are rows per result that were not asked for. ``chaos`` is a script, see
+    `ekyc_tasks.sandbox.chaos`. Raises ValueError for an unknown word.
     """
 
     api_key: str = "sandbox-key"

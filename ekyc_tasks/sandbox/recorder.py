@@ -15,13 +15,13 @@ class CallLog:
     def __init__(self) -> None:
         self._calls: list[Call] = []
 
-    def arrived(self, server: str, scope: Scope) -> int:
+    def note_arrival(self, server: str, scope: Scope) -> int:
         names = {name for name, _ in scope["headers"]}
         credentials = tuple(name.decode() for name in _CREDENTIALS if name in names)
         self._calls.append(Call(server, scope["method"], scope["path"], None, credentials))
         return len(self._calls) - 1
 
-    def answered(self, index: int, status: int) -> None:
+    def note_answer(self, index: int, status: int) -> None:
         self._calls[index] = self._calls[index]._replace(status=status)
 
     def snapshot(self) -> list[Call]:
@@ -37,11 +37,11 @@ class Recorder:
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        index = self._log.arrived(self._server, scope)
+        index = self._log.note_arrival(self._server, scope)
 
         async def noting_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._log.answered(index, message["status"])
+                self._log.note_answer(index, message["status"])
             await send(message)
 
         await self._app(scope, receive, noting_send)

@@ -20,14 +20,14 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from ekyc_tasks.sandbox.answers import Answer, Oracle
+from ekyc_tasks.sandbox.answers import NumberAnswer, Oracle
 from ekyc_tasks.sandbox.api import Api
 from ekyc_tasks.sandbox.backend import Backend, Call, Charge, SandboxTask
 from ekyc_tasks.sandbox.chaos import Script, parse_script
 from ekyc_tasks.sandbox.links import Links
 from ekyc_tasks.sandbox.options import SandboxOptions
 from ekyc_tasks.sandbox.recorder import CallLog, Recorder
-from ekyc_tasks.sandbox.storage import Shelf, Storage
+from ekyc_tasks.sandbox.storage import ResultFiles, Storage
 
 _START_SECONDS = 30
 
@@ -91,7 +91,7 @@ class _Listener:
 class Sandbox:
     """A running stand-in for the provider; use it in a ``with``.
 
-    Everything it tells is a snapshot, safe to read from any thread. ``clock`` gives seconds since
+    Everything it returns is a snapshot, safe to read from any thread. ``clock`` gives seconds since
     1970, so that tests can move the time instead of waiting for it.
     """
 
@@ -141,7 +141,7 @@ class Sandbox:
         """Requests that brought a credential to the storage host; there must be none."""
         return [call for call in self.calls if call.server == "storage" and call.credentials]
 
-    def answers(self, number: str) -> Answer:
+    def answers(self, number: str) -> NumberAnswer:
         """What this sandbox says, or would say, about a number (with or without its +)."""
         return self._oracle.answer(int(number))
 
@@ -193,7 +193,7 @@ class Sandbox:
     def _apps(self, folder: Path) -> tuple[ASGIApp, ASGIApp]:
         script = Script(parse_script(self.options.chaos))
         links = Links(self.options.api_key, self.options.link_seconds, self._backend.clock)
-        shelf = Shelf(self._backend, folder)
+        shelf = ResultFiles(self._backend, folder)
         api = Api(self._backend, script, links, self.storage_url).app()
         storage = Storage(self._backend, script, links, shelf, self.base_url).app()
         return Recorder(api, "api", self._log), Recorder(storage, "storage", self._log)

@@ -1,4 +1,4 @@
-"""The storage host: serves result files to whoever holds a good link, and to nobody else."""
+"""The storage host: serves a result file only to requests with a valid link."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ekyc_tasks.sandbox.trouble import FileBody, on_the_wire, storage_error
 _EXPIRED = "Request has expired"
 
 
-class Shelf:
+class ResultFiles:
     """Result files on disk, each written at its first download and kept until the sandbox stops."""
 
     def __init__(self, backend: Backend, folder: Path) -> None:
@@ -46,7 +46,9 @@ class Shelf:
 class Storage:
     """Answers with S3's documents, and never asks for an API key."""
 
-    def __init__(self, backend: Backend, script: Script, links: Links, shelf: Shelf, api_url: str) -> None:
+    def __init__(
+        self, backend: Backend, script: Script, links: Links, shelf: ResultFiles, api_url: str
+    ) -> None:
         self._backend = backend
         self._script = script
         self._links = links
@@ -65,9 +67,9 @@ class Storage:
         if trouble is None:
             return await self._answer(request)
         elsewhere = f"{self._api_url}{request.url.path}"
-        return on_the_wire(trouble, elsewhere) or await self._troubled(trouble, request)
+        return on_the_wire(trouble, elsewhere) or await self._make_trouble(trouble, request)
 
-    async def _troubled(self, trouble: Trouble, request: Request) -> Response:
+    async def _make_trouble(self, trouble: Trouble, request: Request) -> Response:
         if trouble.kind == "link_expired":
             return storage_error(403, _EXPIRED)
         if trouble.kind[:3].isdigit():

@@ -51,14 +51,14 @@ class Reset(Response):
         while self._takes_in and (await receive()).get("more_body"):
             pass
         scope["state"]["connection"].reset()
-        await _gone(receive)
+        await _wait_until_gone(receive)
 
 
 class Stall(Response):
     """No answer: until the client leaves, or the sandbox stops."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _gone(receive)
+        await _wait_until_gone(receive)
 
 
 class Slow(Response):
@@ -92,7 +92,7 @@ class FileBody(Response):
             return
         if self.is_torn:
             scope["state"]["connection"].hang_up()
-            await _gone(receive)
+            await _wait_until_gone(receive)
         else:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -103,13 +103,13 @@ class FileBody(Response):
         with self.path.open("rb") as file:
             while chunk := file.read(min(step, left)):
                 left -= len(chunk)
-                body = self._damaged(chunk, file.tell() - len(chunk)) if self.is_damaged else chunk
+                body = self._damage(chunk, file.tell() - len(chunk)) if self.is_damaged else chunk
                 await send({"type": "http.response.body", "body": body, "more_body": True})
                 if self.slow_seconds and await _leaves_within(receive, self.slow_seconds / _SLOW_STEPS):
                     return False
         return True
 
-    def _damaged(self, chunk: bytes, offset: int) -> bytes:
+    def _damage(self, chunk: bytes, offset: int) -> bytes:
         """Turned over behind the first header and up to the half: it still looks like an archive."""
         begin = max(min(100, self.size // 4) - offset, 0)
         end = max(self.size // 2 + 1 - offset, begin)
@@ -150,7 +150,7 @@ def on_the_wire(trouble: Trouble, elsewhere: str) -> Response | None:
     return makers[trouble.kind]() if trouble.kind in makers else None
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_until_gone(receive: Receive) -> None:
     """Take in whatever still comes, and return when the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -159,7 +159,7 @@ async def _gone(receive: Receive) -> None:
 async def _leaves_within(receive: Receive, seconds: float) -> bool:
     """Wait so long, or until the client leaves: a plain sleep would hold up the sandbox's stop."""
     try:
-        await asyncio.wait_for(_gone(receive), seconds)
+        await asyncio.wait_for(_wait_until_gone(receive), seconds)
     except TimeoutError:
         return False
     return True

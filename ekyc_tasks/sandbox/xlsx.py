@@ -8,7 +8,7 @@ from typing import IO
 from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from ekyc_tasks.sandbox.answers import Answer, Text
+from ekyc_tasks.sandbox.answers import NumberAnswer, Text
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _FORMATS = "http://schemas.openxmlformats.org"
@@ -39,7 +39,7 @@ _FRAME = {
 }
 
 
-def write_xlsx(file: Path | IO[bytes], rows: Iterable[Answer], table: dict[str, Text]) -> None:
+def write_xlsx(file: Path | IO[bytes], rows: Iterable[NumberAnswer], table: dict[str, Text]) -> None:
     """One sheet; numbers are numeric cells, as seen in the field, so they have no +."""
     with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=1) as workbook:
         for name, text in _FRAME.items():

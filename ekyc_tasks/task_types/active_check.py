@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
+from ekyc_tasks.support import vocabulary
 from ekyc_tasks.task_types import base
 
 STATUSES = ("active", "inactive")
@@ -31,9 +32,14 @@ TASK_TYPE = base.TaskType(
     fields=(
         base.Field(
             "active_status",
-            into={"active_status": base.words},
+            into={
+                "active_status": base.one_word_of(
+                    {"active": vocabulary.ACTIVE, "inactive": vocabulary.INACTIVE}
+                )
+            },
             expects="active or inactive",
-            undetermined=base.BANNED,
+            translations=vocabulary.STATUSES,
+            undetermined=base.NO_VERDICT,
         ),
     ),
 )

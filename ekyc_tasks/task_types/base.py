@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 import dataframely as dy
 import polars as pl
+
+from ekyc_tasks.support import vocabulary
 
 NUMBER = "number"
 NUMBER_ALIASES = ("number", "phone", "phonenumber", "mobile", "msisdn", "tel")
@@ -30,9 +33,10 @@ Glances = Callable[[pl.Series], pl.Series]
 class Field:
     """One column of the provider and what becomes of it.
 
-    ``aliases`` are other names seen for it, ``into`` the dataset columns that are read from it. ``expects``
-    completes the sentence "not …". ``undetermined`` are texts, in lower case, that say neither yes nor no;
-    ``known`` values are an open vocabulary, of which a new one is reported (empty: not watched).
+    ``aliases`` are other names seen for it, ``translations`` names that count where a header has none of
+    these; ``into`` are the dataset columns that are read from it. ``expects`` completes the sentence
+    "not …". ``undetermined`` are texts, in lower case, that say neither yes nor no; ``known`` values are an
+    open vocabulary, of which a new one is reported (empty: not watched).
     ``at_a_glance`` spares most texts of a field with many distinct values the work.
     """
 
@@ -40,6 +44,7 @@ class Field:
     into: Mapping[str, Reads]
     expects: str
     aliases: tuple[str, ...] = ()
+    translations: tuple[str, ...] = ()
     undetermined: frozenset[str] = frozenset()
     known: frozenset[str] = field(default=frozenset())
     has_few_values: bool = True
@@ -97,7 +102,8 @@ class TaskType:
 @cache
 def _rules_of(schema: type[dy.Schema]) -> dict[str, pl.Expr]:
     """Named ``avatar|regex``, or after the field whose columns a rule is about."""
-    # not public, and the only way to hold a column to its rules without the whole row
+    # not public (see tests/unit/test_private_apis.py), and the only way to hold a column to its rules
+    # without the whole row
     return {name: rule.expr for name, rule in schema._validation_rules(with_cast=False).items()}
 
 
@@ -128,16 +134,37 @@ def provenance_column() -> dy.String:
 # --- how text is read -------------------------------------------------------------------------------------
 
 
+_GAPS = r"[_\s-]+"
+_VERDICTS = {
+    re.sub(_GAPS, " ", vocabulary.fold(word)): verdict
+    for verdict, words in ((True, vocabulary.YES), (False, vocabulary.NO))
+    for word in words
+}
+
+
 def yes_or_no(text: pl.Expr) -> pl.Expr:
-    """Documented: ``yes``, ``no``. Seen in the field: ``true``, ``false``; ``1`` and ``0`` are at hand."""
-    verdicts = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-    return text.str.to_lowercase().replace_strict(verdicts, default=None, return_dtype=pl.Boolean)
+    """Documented: ``yes``, ``no``. Seen: ``true``, ``false``, ``registered``, ``Invalid``. Accepted: ``1``,
+    ``0``, and what says the same in other languages."""
+    tidy = _fold(text).str.replace_all(_GAPS, " ").str.strip_chars()
+    return tidy.replace_strict(_VERDICTS, default=None, return_dtype=pl.Boolean)
 
 
 def words(text: pl.Expr) -> pl.Expr:
     """Lower case, with single spaces where underscores have been seen. ``_`` and ``unknown_`` say nothing."""
     tidy = text.str.to_lowercase().str.replace_all(r"[_\s]+", " ").str.strip_chars()
     return pl.when(~tidy.is_in(NOT_DETERMINED)).then(tidy)
+
+
+def one_word_of(meanings: Mapping[str, tuple[str, ...]]) -> Reads:
+    """Words, of which those in other languages become the one that they mean."""
+    known = {vocabulary.fold(word): meant for meant, words in meanings.items() for word in words}
+    return lambda text: words(_fold(text)).replace(known)
+
+
+def _fold(text: pl.Expr) -> pl.Expr:
+    """As `vocabulary.fold`, for all letters that a word has there."""
+    lower = text.str.normalize("NFKC").str.to_lowercase()
+    return lower.str.replace_all(vocabulary.DOT_ABOVE, "", literal=True)
 
 
 def as_it_is(text: pl.Expr) -> pl.Expr:
@@ -162,6 +189,7 @@ def upper_age(text: pl.Expr) -> pl.Expr:
 
 BANNED = frozenset({"ban", "banned"})
 """Seen in place of a verdict: the account is closed to the check, which is neither yes nor no."""
+NO_VERDICT = BANNED | {vocabulary.fold(word) for word in vocabulary.UNKNOWN}
 
 
 def verdict_field(name: str) -> Field:
@@ -171,5 +199,6 @@ def verdict_field(name: str) -> Field:
         into={name: yes_or_no},
         expects="yes or no",
         aliases=("activated", "registered"),
-        undetermined=BANNED,
+        translations=vocabulary.VERDICTS,
+        undetermined=NO_VERDICT,
     )

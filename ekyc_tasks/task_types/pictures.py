@@ -7,6 +7,7 @@ import re
 import dataframely as dy
 import polars as pl
 
+from ekyc_tasks.support import vocabulary
 from ekyc_tasks.task_types import base
 
 # Documented up to "…": both vocabularies are open, and new values are reported.
@@ -34,17 +35,35 @@ AVATAR = base.Field(
     "avatar",
     into={"avatar": base.as_it_is},
     expects="an http or https URL",
+    translations=vocabulary.AVATARS,
     has_few_values=False,
     at_a_glance=are_surely_links,
 )
-AGE = base.Field("age", into={"age_min": base.lower_age, "age_max": base.upper_age}, expects="an age")
-GENDER = base.Field("gender", into={"gender": base.words}, expects="a gender")
-CATEGORY = base.Field("category", into={"category": base.words}, expects="a text", known=CATEGORIES)
+AGE = base.Field(
+    "age",
+    into={"age_min": base.lower_age, "age_max": base.upper_age},
+    expects="an age",
+    translations=vocabulary.AGES,
+)
+GENDER = base.Field(
+    "gender",
+    into={"gender": base.one_word_of({"male": vocabulary.MALE, "female": vocabulary.FEMALE})},
+    expects="a gender",
+    translations=vocabulary.GENDERS,
+)
+CATEGORY = base.Field(
+    "category",
+    into={"category": base.words},
+    expects="a text",
+    translations=vocabulary.CATEGORIES,
+    known=CATEGORIES,
+)
 HAIR_COLOR = base.Field(
     "hair_color",
     into={"hair_color": base.words},
     expects="a text",
     aliases=("hair_colour",),
+    translations=vocabulary.HAIR_COLORS,
     known=HAIR_COLORS,
 )
 SKIN_COLOR = base.Field(
@@ -52,6 +71,7 @@ SKIN_COLOR = base.Field(
     into={"skin_color": base.words},
     expects="a text",
     aliases=("skin_colour",),
+    translations=vocabulary.SKIN_COLORS,
     known=SKIN_COLORS,
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
+from ekyc_tasks.support import vocabulary
 from ekyc_tasks.task_types import base
 
 
@@ -31,7 +32,8 @@ TASK_TYPE = base.TaskType(
             into={"telegram_days": base.whole_number},
             expects="a number of days",
             aliases=("active_days",),
-            undetermined=base.BANNED,
+            translations=vocabulary.DAYS,
+            undetermined=base.NO_VERDICT,
         ),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
+from ekyc_tasks.support import vocabulary
 from ekyc_tasks.task_types import base, pictures
 
 
@@ -34,7 +35,8 @@ TASK_TYPE = base.TaskType(
             into={"whatsapp": base.yes_or_no},
             expects="yes or no",
             aliases=("whatsapp", "registered"),
-            undetermined=base.BANNED,
+            translations=vocabulary.VERDICTS,
+            undetermined=base.NO_VERDICT,
         ),
         pictures.AGE,
         pictures.AVATAR,

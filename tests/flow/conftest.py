@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from desk import BIN, Desk, Server, is_healthy, plain_environment, wait_until
+from support.workstation import BIN, Desk, Server, is_healthy, plain_environment, wait_until
 
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
 
@@ -45,6 +45,5 @@ def options() -> SandboxOptions:
 
 @pytest.fixture
 def desk(tmp_path, options, server) -> Iterator[Desk]:
-    (tmp_path / "landing").mkdir()
     with Sandbox(options) as sandbox:
         yield Desk(tmp_path, sandbox, server)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
-from desk import NUMBERS, chaotic, wait_until
+from support.workstation import BIN, NUMBERS, chaotic, descendants, wait_until
+
+from ekyc_tasks.sandbox import SandboxOptions
 
 pytestmark = pytest.mark.flow
 
@@ -56,7 +62,7 @@ def test_what_is_too_large_is_halved_in_the_same_run(desk):
     run = desk.ekyc("run")
 
     assert ending(run) == (0, "Completed")
-    assert "packed again" in run.stdout + run.stderr
+    assert "planned again" in run.stdout + run.stderr
     assert sorted(desk.states()) == ["abandoned", "loaded", "loaded"]
     assert [charge.numbers for charge in desk.sandbox.charges] == [300, 300]
 
@@ -155,8 +161,45 @@ def test_a_run_that_is_told_to_end_says_that_nothing_is_lost(desk, number, code)
         _, said = process.communicate(timeout=60)
 
     assert (process.returncode, "Traceback" in said) == (code, False)
-    assert "the ledger knows what was begun" in said
+    assert "Progress is saved" in said
     assert desk.states() == ["held"]
+
+
+@pytest.mark.parametrize("options", [SandboxOptions(processing_seconds=600.0)])
+@pytest.mark.parametrize("moment", ["while Prefect starts", "while it waits"])
+def test_ctrl_c_at_a_terminal_ends_the_run_with_the_temporary_server(desk, tmp_path, moment):
+    """It reaches all processes of the command; the server must not be gone before the run is."""
+    desk.drop("numbers.txt", *NUMBERS)
+    environment = {name: value for name, value in desk.environment.items() if name != "PREFECT_API_URL"}
+    with subprocess.Popen(
+        [str(BIN / "ekyc"), "run"],
+        cwd=desk.data,
+        env={**environment, "PREFECT_HOME": str(tmp_path / "cold")},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        server = wait_until(lambda: next(filter(_is_server, descendants(process.pid)), None))
+        if moment == "while it waits":
+            wait_until(lambda: any(call.path == "/v1/gettasks" for call in desk.sandbox.calls))
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            _, said = process.communicate(timeout=90)  # Prefect would wait for 180 s
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    assert (process.returncode, "Traceback" in said) == (130, False)
+    assert "ekyc: Stopped. Progress is saved" in said
+    wait_until(lambda: not _is_server(server), what="the server is gone")
+    assert len(desk.sandbox.charges) == (moment == "while it waits")
+
+
+def _is_server(pid: int) -> bool:
+    try:
+        return b"uvicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def test_prefect_shows_readable_names_and_keeps_no_number_key_or_link(desk):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from deployed import Deployed
-from desk import NUMBERS, wait_until
+from support.deployed import Deployed
+from support.workstation import NUMBERS, wait_until
 
 pytestmark = pytest.mark.flow
 

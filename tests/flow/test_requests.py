@@ -6,11 +6,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import NUMBERS, chaotic, plain_environment
+from support.workstation import NUMBERS, ROOT, chaotic, plain_environment
 
 pytestmark = pytest.mark.flow
 
@@ -23,7 +22,7 @@ def hand(server, tmp_path_factory) -> Iterator[subprocess.Popen]:
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("hand.py")],
+            [sys.executable, ROOT / "tests/support/flow_runner.py"],
             env={**plain_environment(), **server.environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -69,13 +68,15 @@ def test_nothing_to_do(desk, run):
 def test_only_look(desk, run):
     desk.settings["EKYC_PRICE_PER_10K"] = "4.50"
     desk.drop("numbers.txt", *NUMBERS)
+    before = (desk.data / "ledger.db").read_bytes(), desk.kept_bytes()
 
     state = run(dry_run=True)
 
     assert ending(state) == ("COMPLETED", "Would send 600 numbers in 1 batch")
     assert "0.27" in state["message"]
     assert (landed(desk), desk.sandbox.charges) == (["numbers.txt"], [])
-    assert not (desk.data / "ledger.db").exists()
+    assert (desk.status()["batches"], desk.status()["files"]) == ([], [])
+    assert ((desk.data / "ledger.db").read_bytes(), desk.kept_bytes()) == before
 
 
 def test_files_by_name_and_pattern(desk, run):
@@ -106,7 +107,7 @@ def test_a_limit(desk, run):
 
     state = run(limit=100)
     assert (ending(state), sizes(desk)) == (("COMPLETED", "Completed"), [100])
-    assert "500 numbers left in 1 planned batch" in state["message"]
+    assert "500 numbers in 1 planned batch wait for the next run" in state["message"]
 
     assert ending(run()) == ("COMPLETED", "Completed")
     desk.check_the_end(NUMBERS)
@@ -121,6 +122,21 @@ def test_a_budget(desk, run):
     assert "Raise the budget" in state["message"]
 
     assert ending(run()) == ("COMPLETED", "Completed")
+    desk.check_the_end(NUMBERS)
+
+
+def test_an_approval(desk, run):
+    desk.settings |= {"EKYC_ASK_ABOVE": "500", "EKYC_PRICE_PER_10K": "4.50"}
+    desk.drop("numbers.txt", *NUMBERS)
+
+    for approve in (0, len(NUMBERS) - 1):
+        state = run(approve=approve)
+        assert ending(state) == ("FAILED", "Approval needed: 600 numbers for 0.27")
+        assert "`ekyc run --approve 600`" in state["message"]
+        assert (sizes(desk), landed(desk)) == ([], ["numbers.txt"])
+    assert "above EKYC_ASK_ABOVE" in run(dry_run=True)["message"]
+
+    assert ending(run(approve=len(NUMBERS))) == ("COMPLETED", "Completed")
     desk.check_the_end(NUMBERS)
 
 
@@ -142,7 +158,7 @@ def test_a_wait(desk, run):
     state = run(max_wait="0s")
 
     assert ending(state) == ("COMPLETED", "Waiting on provider (1 batch)")
-    assert "the next run goes on" in state["message"]
+    assert "The next run continues" in state["message"]
 
 
 @pytest.mark.parametrize("options", [chaotic("create:1=504_after")])

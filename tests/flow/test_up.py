@@ -16,10 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from desk import BIN, NUMBERS, ROOT, Desk, Server, chaotic, descendants, plain_environment, wait_until
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect, sync_playwright
-from support import unused_port
+from support.installed import made
+from support.raw_server import unused_port
+from support.workstation import (
+    BIN,
+    NUMBERS,
+    ROOT,
+    Desk,
+    Server,
+    chaotic,
+    descendants,
+    plain_environment,
+    wait_until,
+)
 
 from ekyc_tasks.sandbox import Sandbox
 
@@ -57,7 +68,6 @@ def command(port: int) -> list[str]:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory) -> Iterator[Up]:
     home = tmp_path_factory.mktemp("up")
-    (home / "landing").mkdir()
     port = unused_port()
     with Sandbox(chaotic("create:2=504_after", "create:3=504_after")) as sandbox:
         settings = {"EKYC_BATCH_SIZE": "200", "EKYC_PRICE_PER_10K": "4.50"}
@@ -100,6 +110,7 @@ def test_starting_it_twice_says_so(up):
 
 def test_a_taken_port_is_one_sentence(up, tmp_path):
     elsewhere = {"EKYC_HOME": str(tmp_path), "EKYC_DATA_DIR": str(tmp_path)}
+    made(tmp_path, up.desk.sandbox.base_url)
 
     done = subprocess.run(
         command(up.port),
@@ -112,7 +123,7 @@ def test_a_taken_port_is_one_sentence(up, tmp_path):
 
     [said] = [line for line in done.stderr.splitlines() if "Port" in line]
     assert said.startswith(f"ekyc: Port {up.port} cannot be used (Address already in use)")
-    assert said.endswith("choose another with --port.")
+    assert said.endswith("choose another port with --port.")
     assert done.returncode == 2
 
 
@@ -123,7 +134,7 @@ def test_doctor_finds_it_and_what_it_runs(up):
         [str(BIN / "ekyc"), "doctor"], env=alone, capture_output=True, text=True, check=False, timeout=120
     )
 
-    assert re.search(r"ok   Prefect   server .*, pool, worker and deployments are there", found.stdout)
+    assert re.search(r"ok   Prefect   server .*, work pool, worker and deployments found", found.stdout)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
@@ -187,9 +198,9 @@ def submitted(page):
     """The answer to the form; a click that comes while the page is still drawn goes nowhere."""
     for _ in range(10):
         with suppress(PlaywrightTimeout):
-            with page.expect_response("**/create_flow_run", timeout=6_000) as answer:
+            with page.expect_request("**/create_flow_run", timeout=10_000) as request:
                 page.get_by_role("button", name="Submit").click()
-            return answer.value
+            return request.value.response()
     raise AssertionError("the form was never sent")
 
 
@@ -220,7 +231,7 @@ def decide_with_the_mouse(page, up: Up, batch: str, task_id: str) -> None:
     choose(page, form.locator(".p-select-button").nth(0), batch)
     choose(page, form.locator(".p-select-button").nth(1), "adopt")
     form.locator("textarea").first.fill(task_id)
-    expect(form.get_by_text("probably took it")).to_have_count(2)
+    expect(form.get_by_text("probably took the upload")).to_have_count(2)
     form.get_by_role("heading", name=batch).evaluate("one => one.scrollIntoView()")
     form.locator(".p-modal__card").screenshot(path=SCREENSHOTS / "resolve.png")
     form.get_by_role("button", name="Submit").click()
@@ -280,6 +291,7 @@ def test_it_leaves_no_process_behind_when_its_server_is_gone(up):
 @pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c_ends_a_server_that_hears_nothing_and_pressed_again_at_once(tmp_path, presses):
     own = {"EKYC_HOME": str(tmp_path), "EKYC_DATA_DIR": str(tmp_path), "EKYC_API_KEY": "none"}
+    made(tmp_path, "https://api.ekycpro.com")
     with subprocess.Popen(
         command(unused_port()), env=plain_environment() | own, stderr=subprocess.PIPE, text=True
     ) as process:

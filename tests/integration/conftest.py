@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from bench import NO_TLS, Bench
-from support import FakeClock
+from support.batch_fixture import NO_TLS, Bench
+from support.fake_clock import FakeClock
 
-from ekyc_tasks.ledger import open_ledger
+from ekyc_tasks.ledger import make_ledger
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def no_certificates(monkeypatch):
 def empty_ledger(tmp_path_factory):
     """Migrated once; each test gets a copy."""
     path = tmp_path_factory.mktemp("ledger") / "ledger.db"
-    open_ledger(f"sqlite:///{path}").close()
+    make_ledger(f"sqlite:///{path}").close()
     return path
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flow.conftest import desk, options, server  # noqa: F401 - fixtures
-from torture.figures import Part
-from torture.fixtures import FIGURES, crew, figures, undisturbed  # noqa: F401 - fixtures
+from support.trials.figures import Part
+from support.trials.fixtures import FIGURES, crew, figures, undisturbed  # noqa: F401 - fixtures
+from support.trials.sample import SLICE, SLICES, drawn_tests
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """The longest first, beside it those that wait for a server; the others keep all cores busy."""
-    items.sort(key=_turn)
+    drawn = drawn_tests(items)
+    config.hook.pytest_deselected(items=[item for item in items if item not in drawn])
+    items[:] = sorted(drawn, key=_turn)
 
 
 def _turn(item):
@@ -30,6 +33,8 @@ def pytest_testnodedown(node):
 
 
 def pytest_terminal_summary(terminalreporter):
+    if SLICE is not None:
+        terminalreporter.section(f"a sample: slice {SLICE} of {SLICES}")
     if FIGURES.parts:
         terminalreporter.section("figures")
         for line in FIGURES.lines():

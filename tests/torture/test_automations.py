@@ -1,27 +1,27 @@
-"""The triggers that the README shows: as they stand there, they fire for what it says."""
+"""The triggers that the documentation shows: as they stand there, they fire for what it says."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from deployed import Deployed
-from desk import NUMBERS, ROOT, chaotic, wait_until
 from prefect.events.schemas.automations import EventTrigger
+from support.deployed import Deployed
+from support.doc_pages import blocks
+from support.workstation import NUMBERS, chaotic, wait_until
 
-from flows.automations import zombies
+from ekyc_tasks.flows.automations import zombies
 
 pytestmark = pytest.mark.flow
 
-README = (ROOT / "README.md").read_text()
+PAGES = ("docs/how-to/notifications.md", "docs/how-to/run-for-real.md")
 
 
 def shown(words: str) -> dict:
-    """The trigger that the README shows and that holds these words."""
-    triggers = re.findall(r"^```json\n(\{.*?\})\n```", README, re.DOTALL | re.MULTILINE)
+    """The trigger that the pages show and that holds these words."""
+    triggers = [block.text for block in blocks(*PAGES) if block.language == "json"]
     [found] = [trigger for trigger in triggers if words in trigger]
     return json.loads(found)
 

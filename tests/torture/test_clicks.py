@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from deployed import CANCEL, RETRY, Deployed
-from desk import HOURS, NUMBERS, Desk, Later, chaotic, wait_until
+from support.deployed import CANCEL, RETRY, Deployed
+from support.workstation import HOURS, NUMBERS, Desk, Later, chaotic, wait_until
 
 from ekyc_tasks.ledger import connect_ledger
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
@@ -30,7 +30,6 @@ def later() -> Later:
 
 @pytest.fixture
 def desk(tmp_path, options, server, later) -> Iterator[Desk]:
-    (tmp_path / "landing").mkdir()
     with Sandbox(options, clock=later) as sandbox:
         yield Desk(tmp_path, sandbox, server)
 

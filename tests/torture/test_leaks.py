@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from deployed import Deployed
-from desk import ROOT, chaotic, wait_until
+from support.deployed import Deployed
+from support.workstation import ROOT, chaotic, wait_until
 
 pytestmark = pytest.mark.flow
 
@@ -32,9 +32,14 @@ CHAOS = (
     "fetch:1=link_expired", "fetch:2=truncate", "fetch:3=redirect", "balance:2=empty",
 )  # fmt: skip
 DEFECTS = (
-    ("ekyc_tasks.steps.load", "load_archive", "ValueError", [f"{NEVER_BOUGHT[0]} {LINK} {KEY}"]),
-    ("ekyc_tasks.steps.load", "load_archive", "OSError", [28, "No space left", f"/x/{NEVER_BOUGHT[1]}.csv"]),
-    ("flows.artifacts", "run_page", "RuntimeError", [f"{NEVER_BOUGHT[0]} {LINK} {KEY}"]),
+    ("ekyc_tasks.results.load", "load_archive", "ValueError", [f"{NEVER_BOUGHT[0]} {LINK} {KEY}"]),
+    (
+        "ekyc_tasks.results.load",
+        "load_archive",
+        "OSError",
+        [28, "No space left", f"/x/{NEVER_BOUGHT[1]}.csv"],
+    ),
+    ("ekyc_tasks.flows.artifacts", "run_page", "RuntimeError", [f"{NEVER_BOUGHT[0]} {LINK} {KEY}"]),
 )
 
 
@@ -56,7 +61,10 @@ def worker(deployed: Deployed, name: str, defect: tuple | None = None) -> Iterat
     plan = deployed.folder / "defect-at"
     if defect is not None:
         plan.write_text(json.dumps(dict(zip(("module", "name", "kind", "words"), defect, strict=True))))
-    inside = {"PYTHONPATH": str(ROOT / "tests/torture/defective"), "LEAKS_FOLDER": str(deployed.folder)}
+    inside = {
+        "PYTHONPATH": str(ROOT / "tests/support/trials/defective"),
+        "LEAKS_FOLDER": str(deployed.folder),
+    }
     try:
         with deployed.worker(name, environment=inside):
             yield

@@ -6,8 +6,8 @@ from collections import Counter
 from contextlib import ExitStack
 
 import pytest
-from deployed import Deployed
-from desk import NUMBERS, ROOT, chaotic, wait_until
+from support.deployed import Deployed
+from support.workstation import NUMBERS, ROOT, Desk, chaotic, wait_until
 
 from ekyc_tasks.ledger import connect_ledger
 from ekyc_tasks.models import BatchState
@@ -21,12 +21,12 @@ WORKERS = [f"worker-{number}" for number in range(1, 4)]
 def test_runs_of_three_workers_share_the_batches_and_upload_each_once(desk, postgres, tmp_path):
     more = tmp_path / "prefect.yaml"
     more.write_text((ROOT / "prefect.yaml").read_text().replace("limit: 1\n", "limit: 3\n"))
-    desk.settings["EKYC_BATCH_SIZE"] = "50"
-    for index in range(0, 600, 50):  # twelve files, and each repeats what the one before ends with
-        desk.drop(f"{index}.txt", *NUMBERS[max(index - 10, 0) : index + 50])
 
     with postgres.ledger() as url, connect_ledger(url) as ledger, ExitStack() as stack:
-        desk.settings["EKYC_LEDGER_URL"] = url
+        settings = {"EKYC_BATCH_SIZE": "50", "EKYC_LEDGER_URL": url}
+        desk = Desk(tmp_path / "shared", desk.sandbox, desk.server, settings)
+        for index in range(0, 600, 50):  # twelve files, and each repeats what the one before ends with
+            desk.drop(f"{index}.txt", *NUMBERS[max(index - 10, 0) : index + 50])
         deployed = Deployed(desk.server, tmp_path, desk.environment, more)
         for name in WORKERS:
             stack.enter_context(deployed.worker(name, "--limit", "1"))

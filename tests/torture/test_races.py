@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
-from postgres import TEMPLATE
-from torture.crew import SEED, drawn
-from torture.warm import Warm
+from support.fork_server import Warm
+from support.postgres import TEMPLATE
+from support.trials.pool import SEED, drawn
+from support.trials.sample import share
 
 TRIALS = 50
 _MOST = 4
@@ -26,6 +27,7 @@ def server(request):
     return request.getfixturevalue("postgres") if request.param == "postgresql" else None
 
 
+@pytest.mark.in_parts
 def test_processes_that_start_together_upload_each_batch_once(crew, figures, undisturbed, rivals, server):
     expected, _ = undisturbed
     database = "PostgreSQL" if server else "SQLite"
@@ -44,4 +46,4 @@ def test_processes_that_start_together_upload_each_batch_once(crew, figures, und
         return tried
 
     with figures.part(f"races of 2 to {_MOST} processes, {database}", seeds=str(SEED)) as part:
-        part.count(raced(lots.randint(2, _MOST)) for _ in range(TRIALS))
+        part.count(raced(count) for count in share([lots.randint(2, _MOST) for _ in range(TRIALS)]))

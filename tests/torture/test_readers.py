@@ -6,8 +6,8 @@ from collections import Counter
 from contextlib import ExitStack
 
 import polars as pl
-from torture.crew import SEED, drawn
-from torture.warm import Warm
+from support.fork_server import Warm
+from support.trials.pool import SEED, drawn
 
 ENGINES = ("polars", "duckdb")
 BATCHES, SIZE = 100, 5

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import BIN, ROOT, plain_environment, wait_until
 from flow.conftest import server  # noqa: F401 - a fixture
-from torture.trial import NUMBERS, Answers
+from support.trials.trial import NUMBERS, Answers
+from support.workstation import BIN, ROOT, plain_environment, wait_until
 
 KILLS = 12
 TRIES = 16
@@ -46,7 +46,7 @@ class Deployed:
 
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen]:
-        inside = os.pathsep.join(str(ROOT / "tests" / name) for name in ("torture/inside", "."))
+        inside = os.pathsep.join(str(ROOT / "tests" / name) for name in ("support/trials/inside", "."))
         patched = {"PYTHONPATH": inside, "TORTURE_FOLDER": str(self.trial.root)}
         with self.log.open("ab") as log:
             process = subprocess.Popen(

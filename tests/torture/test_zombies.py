@@ -10,13 +10,13 @@ import time
 import uuid
 
 import pytest
-from deployed import Deployed, kill_family
-from desk import HOURS, NUMBERS, Desk, Later, chaotic, wait_until
 from flow.conftest import server  # noqa: F401 - a fixture
 from prefect.client.orchestration import PrefectClient
+from support.deployed import Deployed, kill_family
+from support.workstation import HOURS, NUMBERS, Desk, Later, chaotic, wait_until
 
+from ekyc_tasks.flows.automations import HEARTBEAT, create, zombies
 from ekyc_tasks.sandbox import Sandbox
-from flows.automations import HEARTBEAT, create, zombies
 
 LONGEST = 120  # seconds from the kill to Crashed
 
@@ -50,7 +50,6 @@ def test_a_run_killed_with_its_worker_is_crashed_within_two_minutes_and_the_next
     figures,
 ):
     later = Later()
-    (tmp_path / "landing").mkdir()
     asyncio.run(create_the_automation(server.url))
     with (
         Sandbox(chaotic(processing_seconds=HOURS), clock=later) as sandbox,

@@ -34,7 +34,7 @@ def defined():
     return {
         error.__name__: None if error is EkycError else error.__base__.__name__
         for error in found
-        if error.__module__ == errors.__name__
+        if error.__module__ == errors.__name__ and issubclass(error, Exception)
     }
 
 
@@ -55,7 +55,7 @@ def test_an_exit_code_is_drawn_where_it_changes(name):
     ("name", "code"),
     [
         ("EkycError", 1),
-        ("Defect", 1),
+        ("InternalError", 1),
         ("LedgerError", 2),
         ("LedgerCutOff", 2),
         ("LeaseLost", 2),

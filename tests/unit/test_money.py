@@ -54,17 +54,17 @@ def test_without_a_price_nobody_knows_the_cost():
 def test_a_budget_is_exceeded_from_the_first_cent_above_it(budget, spent, cost, exceeded):
     budget = Budget(**{name: Decimal(value) for name, value in budget.items()})
     spent = NOTHING | {name: Decimal(value) for name, value in spent.items()}
-    why = budget.exceeded(None if cost is None else Decimal(cost), **spent)
+    why = budget.exceeds(None if cost is None else Decimal(cost), **spent)
     assert why is None if exceeded is None else why.startswith(f"the budget of this {exceeded} is ")
 
 
 def test_the_sentence_names_limit_spent_and_needed():
-    why = Budget(day=Decimal("10.50")).exceeded(Decimal("4.5"), **NOTHING | {"day": Decimal("9.0000")})
-    assert why == "the budget of this day is 10.50, 9.00 is spent, 4.50 more is needed"
+    why = Budget(day=Decimal("10.50")).exceeds(Decimal("4.5"), **NOTHING | {"day": Decimal("9.0000")})
+    assert why == "the budget of this day is 10.50, 9.00 is already spent, 4.50 more is needed"
 
 
 def test_no_budget_is_no_limit():
-    assert NO_BUDGET.exceeded(Decimal(10**12), **NOTHING) is None
+    assert NO_BUDGET.exceeds(Decimal(10**12), **NOTHING) is None
 
 
 def balance(amount, used=None):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support.landed_lines import read_lines
+from support.phone_readings import numbers_of
 
-from ekyc_tasks.landing import read_lines
-from ekyc_tasks.numbers import calling_codes, digit_counts, normalise, reasons
+from ekyc_tasks.phone import calling_codes, digit_counts, reasons
 
 DATA = Path(__file__).parents[2] / "data"
 SAMPLES = DATA / "samples"
@@ -43,7 +44,7 @@ def unpacked(content: bytes) -> bytes:
 def lines():
     read = [read_lines(SAMPLES / name, name=name).with_columns(file=pl.lit(name)) for name in NAMES]
     table = pl.concat(read)
-    return pl.concat([table, normalise(table["text"])], how="horizontal")
+    return pl.concat([table, numbers_of(table["text"])], how="horizontal")
 
 
 def test_every_number_is_found_again(make_samples, lines):

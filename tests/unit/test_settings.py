@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from ekyc_tasks.errors import ConfigurationError
-from ekyc_tasks.settings import Settings, data_root, default_home, is_loopback, load_settings, parse_duration
+from ekyc_tasks.settings import Settings, data_root, default_home, load_settings, parse_duration
+from ekyc_tasks.support.hosts import is_loopback
 
 
 @pytest.fixture
@@ -34,6 +35,48 @@ def refusal(monkeypatch, **values):
         load_settings()
     assert caught.value.__cause__ is None
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "share"), [("0.2", "0.2"), ("20%", "0.2"), (" 12.5 % ", "0.125"), ("0", "0"), ("100%", "1")]
+)
+def test_shares(home, monkeypatch, written, share):
+    monkeypatch.setenv("EKYC_MAX_REJECTED", written)
+    assert load_settings().max_rejected == Decimal(share)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("5000", "5,000 numbers"),
+        ("0", "0 numbers"),
+        ("25 USD", "25 USD"),
+        ("25.50eur", "25.50 EUR"),
+        ("$25", "25 $"),
+        (" chf 3 ", "3 CHF"),
+    ],
+)
+def test_what_a_person_wants_to_be_asked_about(home, monkeypatch, written, shown):
+    monkeypatch.setenv("EKYC_ASK_ABOVE", written)
+    monkeypatch.setenv("EKYC_PRICE_PER_10K", "4.50")
+    assert str(load_settings().ask_above) == shown
+
+
+@pytest.mark.parametrize(
+    "written", ["5,000", "25.5", "USD", "-3", "1e3", "25 USD CHF", "$25 USD", "25 dollars"]
+)
+def test_what_could_be_read_in_two_ways_is_not_guessed(home, monkeypatch, written):
+    words = refusal(monkeypatch, ask_above=written, price_per_10k="4.50")
+    assert words == ("EKYC_ASK_ABOVE: write a count of numbers, such as 5000, or an amount, such as 25 USD.")
+
+
+def test_an_amount_to_be_asked_about_needs_a_price(home, monkeypatch):
+    assert "set EKYC_PRICE_PER_10K" in refusal(monkeypatch, ask_above="25 USD")
+
+
+@pytest.mark.parametrize("written", ["20", "-1%", "101%", "nan", "some"])
+def test_what_is_not_a_share(home, monkeypatch, written):
+    assert "EKYC_MAX_REJECTED" in refusal(monkeypatch, max_rejected=written)
 
 
 @pytest.mark.parametrize(

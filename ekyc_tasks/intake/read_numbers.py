@@ -1,0 +1,266 @@
+"""Landed file → its numbers as sorted keys, its lines counted, its rejected lines put aside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ekyc_tasks.errors import InputError
+from ekyc_tasks.intake import Arrival, LineBlock, is_blank, read_blocks
+from ekyc_tasks.intake.rules import ReadingRules
+from ekyc_tasks.ledger import LandedFile
+from ekyc_tasks.models import LineCounts
+from ekyc_tasks.phone import NATIONAL, NO_MSISDN, BareDigits, Readings, read_msisdns
+from ekyc_tasks.phone.msisdns import MsisdnBuffer, Msisdns
+from ekyc_tasks.phone.reasons import COMMENT
+from ekyc_tasks.storage.dataset import ParquetFile
+from ekyc_tasks.support.prefetch import Prefetcher
+
+_REJECTED = pl.Schema({"line": pl.Int64, "reason": pl.String, "raw": pl.String})
+_LINES_NAMED = 3  # of the rejected ones, in a sentence
+_MAJORITY = 0.5  # of all lines with a number: so many national ones, and a region is asked for
+_AGREEMENT = 0.8  # of bare digits that have to be valid abroad. Of US numbers, one in ten is.
+_NEARLY_ALL = 0.9  # of bare digits that can be meant in one way only
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file that was read whole. ``reasons`` counts its rejected lines, ``first_rejected`` numbers some."""
+
+    file: LandedFile
+    keys: Msisdns
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    arrival: Arrival | None = None  # None: planned again from inputs/
+    first_rejected: tuple[int, ...] = ()
+
+    @property
+    def is_again(self) -> bool:
+        return self.arrival is None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadList:
+    """A file's numbers as sorted keys; ``numbers`` counts repeats too.
+
+    Each line is blank, a header, rejected, or has numbers. ``reasons`` counts what was rejected, parts of
+    lines that have numbers included. ``is_abroad``: what may be national or international is the latter.
+    """
+
+    keys: Msisdns
+    lines: int
+    headers: int
+    blank: int
+    rejected: int
+    numbers: int
+    reasons: Mapping[str, int]
+    is_abroad: bool
+    first_rejected: tuple[int, ...] = ()
+
+
+def read_file(
+    file: LandedFile,
+    path: Path,
+    *,
+    reading: ReadingRules,
+    arrival: Arrival | None = None,
+    rejects: Path | None = None,
+) -> ReadFile:
+    """Read all lines of ``path``; those that are no numbers go to a Parquet file at ``rejects``.
+
+    Raises InputError when it cannot be read, or holds next to nothing but national numbers of no region.
+    """
+    found = read_named_list(path, name=file.name, reading=reading, rejects=rejects)
+    counts = LineCounts(
+        lines=found.lines,
+        blank=found.blank,
+        header=found.headers,
+        rejected=found.rejected,
+        duplicate=found.numbers - len(found.keys),
+    )
+    return ReadFile(replace(file, counts=counts), found.keys, found.reasons, arrival, found.first_rejected)
+
+
+def read_named_list(path: Path, *, name: str, reading: ReadingRules, rejects: Path | None = None) -> ReadList:
+    """All lines of the file that is called ``name``; errors as of `read_file`."""
+    numbers = _Numbers()
+    with _rejects_file(rejects) as rejected_file:
+        for block in _blocks(path, name, reading):
+            rejected = numbers.add(block, reading)
+            if rejected_file is not None:
+                rejected_file.add(rejected)
+    return numbers.finish(name, reading.region)
+
+
+def lines_of_numbers(
+    path: Path, *, name: str, reading: ReadingRules
+) -> tuple[Msisdns, npt.NDArray[np.int64]]:
+    """The numbers of a file as sorted keys, and the line that each stands on first."""
+    found = read_named_list(path, name=name, reading=reading)
+    first = np.zeros(len(found.keys), dtype=np.int64)
+    for block in _blocks(path, name, reading):
+        readings, _ = readings_of_block(block, reading=reading)
+        if found.is_abroad:
+            readings.keys[readings.doubt_places] = readings.doubt_keys
+        keys = np.concatenate([readings.keys, readings.more_keys])
+        lines = np.concatenate([block.lines, block.lines[readings.more_places]])
+        if len(readings.more_keys):
+            order = np.argsort(lines, kind="stable")
+            keys, lines = keys[order], lines[order]
+        is_number = keys != NO_MSISDN
+        places = np.searchsorted(found.keys, keys[is_number])[::-1]  # of repeats the first is written last
+        is_new = first[places] == 0
+        first[places[is_new]] = lines[is_number][::-1][is_new]
+    return found.keys, first
+
+
+def _blocks(path: Path, name: str, reading: ReadingRules) -> Iterator[LineBlock]:
+    following = Prefetcher(read_blocks(path, name=name, rules=reading), depth=1)
+    with closing(following) as blocks:
+        yield from blocks
+
+
+class _Numbers:
+    """The numbers and the lines of one file while it is read."""
+
+    def __init__(self) -> None:
+        self._buffer = MsisdnBuffer()
+        self._lines: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._first_rejected: list[int] = []
+        self._bare = BareDigits()
+        self._national: list[Msisdns] = []  # bare digits that are a number here
+        self._abroad: list[Msisdns] = []  # and these are the numbers abroad that they are as well
+
+    def add(self, block: LineBlock, reading: ReadingRules) -> pl.DataFrame:
+        """``line, reason, raw`` of what is rejected."""
+        readings, rejected = readings_of_block(block, reading=reading)
+        self._count_lines(block, readings, rejected)
+        self._bare += readings.bare
+        self._national.append(readings.keys[readings.doubt_places])
+        self._abroad.append(readings.doubt_keys)
+        readings.keys[readings.doubt_places] = NO_MSISDN
+        self._buffer.add(readings.keys[readings.keys != NO_MSISDN])
+        self._buffer.add(readings.more_keys)
+        self._lines["numbers"] += int(np.count_nonzero(readings.keys)) + len(readings.more_keys)
+        return rejected
+
+    def finish(self, name: str, region: str | None) -> ReadList:
+        numbers = self._lines["numbers"] + sum(map(len, self._national))
+        _refuse_nationals(name, numbers, self._reasons)
+        is_abroad = _are_abroad(name, self._bare, region)
+        for keys in self._abroad if is_abroad else self._national:
+            self._buffer.add(keys)
+        return ReadList(
+            keys=self._buffer.sort_keys(),
+            lines=self._lines["all"],
+            headers=self._lines["header"],
+            blank=self._lines["blank"],
+            rejected=self._lines["rejected"],
+            numbers=numbers,
+            reasons=self._reasons,
+            is_abroad=is_abroad,
+            first_rejected=tuple(self._first_rejected[:_LINES_NAMED]),
+        )
+
+    def _count_lines(self, block: LineBlock, readings: Readings, rejected: pl.DataFrame) -> None:
+        """A line may have several cells, and a cell several numbers; without any, a line is rejected."""
+        all_lines = _distinct(block.lines)
+        with_numbers = _distinct(block.lines[readings.keys != NO_MSISDN])
+        headers = _distinct(block.lines[block.headers])
+        without = _distinct(rejected["line"].to_numpy())
+        without = without[~_are_among(without, with_numbers)]
+        self._lines["all"] += len(all_lines)
+        self._lines["header"] += len(headers)
+        self._lines["rejected"] += len(without)
+        self._lines["blank"] += len(all_lines) - len(headers) - len(with_numbers) - len(without)
+        self._reasons.update(dict(rejected["reason"].value_counts().iter_rows()))
+        if len(self._first_rejected) < _LINES_NAMED:
+            unexpected = rejected.filter(pl.col("reason") != COMMENT)
+            self._first_rejected += unexpected["line"].head(_LINES_NAMED).to_list()
+
+
+def _distinct(lines: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Cells of one line stand beside each other."""
+    is_first = np.diff(lines, prepend=0) != 0
+    return lines if is_first.all() else lines[is_first]
+
+
+def _are_among(few: npt.NDArray[np.int64], many: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Both ascend; `np.isin` would sort the many."""
+    if not len(many):
+        return np.zeros(len(few), dtype=np.bool_)
+    found: npt.NDArray[np.bool_] = many[np.searchsorted(many, few).clip(max=len(many) - 1)] == few
+    return found
+
+
+def readings_of_block(block: LineBlock, *, reading: ReadingRules) -> tuple[Readings, pl.DataFrame]:
+    """What the cells say, and ``line, reason, raw`` of those that should hold a number: headers and blank
+    lines need none, and cells with a flaw have none."""
+    readings = read_msisdns(block.texts, default_region=reading.region)
+    if len(block.headers) or block.flaws:
+        readings = _without(readings, [*block.headers.tolist(), *block.flaws])
+    flaws = {"index": list(block.flaws), "reason": list(block.flaws.values())}
+    rejected = pl.concat([readings.rejected, pl.DataFrame(flaws, schema=readings.rejected.schema)])
+    rejected = rejected.sort("index", maintain_order=True)
+    places = rejected["index"].to_numpy()
+    raw = block.texts.gather(places)
+    lines = {"line": block.lines[places], "reason": rejected["reason"], "raw": raw}
+    needs_none = is_blank(raw) & ~rejected["index"].is_in(list(block.flaws))
+    return readings, pl.DataFrame(lines, schema=_REJECTED).filter(~needs_none)
+
+
+def _without(readings: Readings, cells: list[int]) -> Readings:
+    """As if nothing were written in these cells."""
+    readings.keys[cells] = NO_MSISDN
+    is_more, is_doubt = (~np.isin(places, cells) for places in (readings.more_places, readings.doubt_places))
+    return replace(
+        readings,
+        more_places=readings.more_places[is_more],
+        more_keys=readings.more_keys[is_more],
+        rejected=readings.rejected.filter(~pl.col("index").is_in(cells)),
+        doubt_places=readings.doubt_places[is_doubt],
+        doubt_keys=readings.doubt_keys[is_doubt],
+    )
+
+
+def _rejects_file(path: Path | None) -> AbstractContextManager[ParquetFile | None]:
+    return nullcontext() if path is None else ParquetFile(path, _REJECTED, ("reason",))
+
+
+def _refuse_nationals(name: str, numbers: int, reasons: Mapping[str, int]) -> None:
+    national = reasons.get(NATIONAL, 0)
+    if national > _MAJORITY * (numbers + sum(reasons.values())):
+        raise InputError(
+            f"{name} has numbers without a calling code ({national:,} lines). Set EKYC_DEFAULT_REGION to "
+            "their country, such as CH, and run again."
+        )
+
+
+def _are_abroad(name: str, bare: BareDigits, region: str | None) -> bool:
+    """Whether bare digits that are a number of the region and one abroad are meant as the latter.
+
+    Raises InputError where the column does not say how its bare digits are meant.
+    """
+    if region is None:
+        total = bare.abroad + bare.neither
+        if bare.abroad < _AGREEMENT * total:
+            raise InputError(
+                f"{name} has numbers without a calling code: {bare.abroad:,} of {total:,} would be valid as "
+                "international ones. Set EKYC_DEFAULT_REGION to their country, such as CH, and run again; or "
+                "write a + in front of international numbers."
+            )
+        return False
+    most = max(bare.national, bare.abroad)
+    if bare.both and most < max(bare.both, _NEARLY_ALL * (bare.national + bare.abroad), 1):
+        raise InputError(
+            f"{name} has {bare.both:,} numbers that may be meant for {region} or as international ones. "
+            "Write a + in front of international numbers, or their trunk prefix in front of national ones."
+        )
+    return bare.abroad > bare.national

@@ -1,0 +1,252 @@
+"""A workbook (.xlsx, .xls, .ods) → the cells of its columns of numbers, read in a process of its own.
+
+What that process may cost is in proportion to the file, as for workbooks in archives: see `tabular.xlsx`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO, cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from ekyc_tasks.errors import ConfigurationError, InputError
+from ekyc_tasks.intake.column_names import comparable
+from ekyc_tasks.intake.columns import choose, holds_number, raise_watched
+from ekyc_tasks.intake.containers import zip_parts
+from ekyc_tasks.intake.line_block import ABOVE_HEADER, NOT_BLANK, Blocks, Cell, is_blank, make_block_of_cells
+from ekyc_tasks.intake.rules import ReadingRules
+from ekyc_tasks.tabular import xlsx_worker
+from ekyc_tasks.tabular.xlsx import read_streams, run_worker
+
+MAX_SHEET_BYTES = 2 << 30  # of its parts, unpacked
+MAX_SHEET_CELLS = 50_000_000  # a sheet is a dense rectangle in memory: one cell far out costs gigabytes
+MAX_SHEETS = 256
+MAX_COLUMNS = 1 << 14  # all that a sheet can have
+
+ERROR_CELL = "the cell of the workbook shows an error"
+NOT_CALCULATED = "the cell of the workbook has a formula that was never calculated"
+
+_SHOWN = {ERROR_CELL: "(error)", NOT_CALCULATED: "(formula)"}  # in place of the cell
+_REASONS = {xlsx_worker.ERROR: ERROR_CELL, xlsx_worker.NOT_CALCULATED: NOT_CALCULATED}
+_SAMPLE_ROWS = 500
+_SHEETS_NAMED = 4  # in one sentence
+_DIMENSION = re.compile(rb'<dimension ref="(?:[A-Z]+\d+:)?([A-Z]+)(\d+)"')
+# As measured for archives, twice: the flaws of cells are looked for as well, and old workbooks are dense.
+_MEMORY_BYTES, _MEMORY_PER_BYTE, _MEMORY_PER_UNPACKED_BYTE = 192 << 20, 128, 8
+_CPU_MILLISECONDS, _CPU_MILLISECONDS_PER_MIB, _CPU_MILLISECONDS_PER_UNPACKED_MIB = 2_000, 1_200, 120
+_WRITTEN_BYTES, _WRITTEN_PER_UNPACKED_BYTE = 64 << 20, 4
+
+
+@dataclass(frozen=True, slots=True)
+class _LandedSheet:
+    """``flaws``: why a cell that shows nothing must be rejected, by row and column from 0."""
+
+    name: str
+    is_hidden: bool
+    columns_before: int
+    flaws: dict[tuple[int, int], str]
+    stream: pa.Buffer
+
+    def frame(self) -> pl.DataFrame:
+        """All its rows, as texts; as far as there are values or flaws."""
+        table = cast(pl.DataFrame, pl.from_arrow(pa.ipc.open_stream(self.stream).read_all()))
+        rows = max([table.height, *(row + 1 for row, _ in self.flaws)])
+        width = max([table.width + self.columns_before, *(column + 1 for _, column in self.flaws)])
+        values = [pl.Series(dtype=pl.String)] * self.columns_before + table.get_columns()
+        values += [pl.Series(dtype=pl.String)] * (width - len(values))
+        return pl.DataFrame(
+            [
+                column.extend_constant(None, rows - len(column)).alias(f"{at}")
+                for at, column in enumerate(values)
+            ]
+        )
+
+
+def read_sheet_blocks(file: BinaryIO, name: str, rules: ReadingRules) -> Blocks:
+    """The visible sheet that holds numbers. Raises InputError when there are several, or none can be read."""
+    for sheet in _choose_sheet(_read_sheets(file, name), rules, name):
+        table = sheet.frame()
+        if not table.is_empty():
+            yield from _blocks(table, sheet, rules, name)
+
+
+def _blocks(table: pl.DataFrame, sheet: _LandedSheet, rules: ReadingRules, name: str) -> Blocks:
+    is_filled = table.select(pl.any_horizontal(pl.all().str.contains(NOT_BLANK).fill_null(False)))
+    numbered = table.with_row_index("row", 1)
+    sample = numbered.filter(is_filled.to_series()).head(_SAMPLE_ROWS)
+    flawed_rows = {row for row, _ in sheet.flaws}
+    if sample.is_empty():
+        sample = numbered.head(1)
+    rows = [[cell or "" for cell in row[1:]] for row in sample.iter_rows()]
+    choice = choose(_without_empty_ends(rows), rules, name)
+    lines = sample["row"].to_list()
+    doubtful = {lines[index] - 1 for index in choice.above}
+    headers = set(lines[: 0 if choice.header is None else choice.header + 1]) - {row + 1 for row in doubtful}
+    for index in choice.watched:
+        cells = table.to_series(index)
+        if any(map(holds_number, cells.filter(~is_blank(cells)))):
+            raise_watched(rows[choice.header or 0][index], name)
+    instead: dict[int, list[Cell]] = {row: [(_join(table.row(row)), ABOVE_HEADER)] for row in doubtful}
+    for row in flawed_rows - doubtful:
+        instead[row] = _cells_of(row, table, choice.indexes, sheet)
+    columns = [table.to_series(index) for index in choice.indexes]
+    yield make_block_of_cells(np.arange(1, table.height + 1), columns, headers, instead)
+
+
+def _cells_of(row: int, table: pl.DataFrame, indexes: Sequence[int], sheet: _LandedSheet) -> list[Cell]:
+    """The filled cells of a row, and those that show nothing of what they are."""
+    cells: list[Cell] = []
+    for index in indexes:
+        text, reason = table[row, index] or "", sheet.flaws.get((row, index))
+        if text.strip() or reason:
+            cells.append((text, None) if text.strip() else (_SHOWN[reason or ""], reason))
+    return cells
+
+
+def _join(row: Sequence[str | None]) -> str:
+    return " | ".join(cell for cell in row if cell)
+
+
+def _without_empty_ends(rows: list[list[str]]) -> list[list[str]]:
+    """A sheet is a rectangle: rows end with their last filled cell, but none before the others do."""
+    width = max([1, *(index + 1 for row in rows for index, cell in enumerate(row) if cell.strip())])
+    return [row[:width] for row in rows]
+
+
+# --- sheets ---------------------------------------------------------------------------------------------
+
+
+def _choose_sheet(sheets: list[_LandedSheet], rules: ReadingRules, name: str) -> Iterator[_LandedSheet]:
+    if rules.sheet is not None:
+        yield _find_named_sheet(sheets, rules.sheet, name)
+        return
+    visible = [sheet for sheet in sheets if not sheet.is_hidden]
+    found = [sheet for sheet in visible if _has_numbers(sheet)]
+    if len(found) > 1:
+        raise InputError(
+            f"{name} has data on {len(found)} sheets ({_list_names(found)}). Save each sheet as its own file."
+        )
+    if not found and any(_has_numbers(sheet) for sheet in sheets):
+        raise InputError(
+            f"{name} has numbers on hidden sheets only. Show the sheet that is to be read, and save it again."
+        )
+    found = (
+        found
+        or [sheet for sheet in visible if sheet.flaws]
+        or [sheet for sheet in visible if not sheet.frame().is_empty()]
+    )
+    yield from found[:1]
+
+
+def _find_named_sheet(sheets: list[_LandedSheet], wanted: str, name: str) -> _LandedSheet:
+    for sheet in sheets:
+        if sheet.name == wanted or comparable(sheet.name) == comparable(wanted) != "":
+            return sheet
+    raise InputError(f"{name} has no sheet “{wanted}”. It has: {_list_names(sheets)}. Correct the name.")
+
+
+def _list_names(sheets: list[_LandedSheet]) -> str:
+    shown = [f"“{sheet.name}”" for sheet in sheets if not holds_number(sheet.name)][:_SHEETS_NAMED]
+    return ", ".join([*shown, *(["…"] if len(shown) < len(sheets) else [])])
+
+
+def _has_numbers(sheet: _LandedSheet) -> bool:
+    return any(
+        any(map(holds_number, cells.filter(cells.str.contains(_DIGITS).fill_null(False))))
+        for cells in sheet.frame().get_columns()
+    )
+
+
+_DIGITS = r"\d(?:.?.?.?\d){5}"
+
+
+def _read_sheets(file: BinaryIO, name: str) -> list[_LandedSheet]:
+    with TemporaryFile() as packed, TemporaryFile() as streams:
+        shutil.copyfileobj(file, packed)
+        packed.flush()
+        try:
+            code = run_worker(packed, streams, _allowance(packed, name))
+        except zipfile.BadZipFile:
+            code = xlsx_worker.UNREADABLE
+        _raise_trouble(code, name)
+        return list(map(_parse_sheet, read_streams(streams))) if os.fstat(streams.fileno()).st_size else []
+
+
+def _parse_sheet(written: tuple[pa.Schema, int, pa.Buffer]) -> _LandedSheet:
+    schema, _, stream = written
+    told = schema.metadata
+    flaws = np.frombuffer(told[xlsx_worker.FLAWS], dtype=np.uint32).reshape(-1, 3).tolist()
+    return _LandedSheet(
+        told[xlsx_worker.NAME].decode(),
+        bool(told[xlsx_worker.HIDDEN]),
+        int(told[xlsx_worker.COLUMNS_BEFORE]),
+        {(row, column): _REASONS[kind] for row, column, kind in flaws},
+        stream,
+    )
+
+
+def _allowance(packed: IO[bytes], name: str) -> xlsx_worker.Allowance:
+    packed_bytes = packed.seek(0, os.SEEK_END)
+    unpacked_bytes = _size_unpacked(packed, name) if _is_zip(packed) else 4 * packed_bytes
+    memory_bytes = min(_MEMORY_PER_BYTE * packed_bytes, _MEMORY_PER_UNPACKED_BYTE * unpacked_bytes)
+    work = _CPU_MILLISECONDS_PER_MIB * packed_bytes + _CPU_MILLISECONDS_PER_UNPACKED_MIB * unpacked_bytes
+    return xlsx_worker.Allowance(
+        memory_bytes=_MEMORY_BYTES + memory_bytes,
+        cpu_milliseconds=_CPU_MILLISECONDS + (work >> 20),
+        written_bytes=_WRITTEN_BYTES + _WRITTEN_PER_UNPACKED_BYTE * unpacked_bytes,
+        sheets=MAX_SHEETS,
+        columns=MAX_COLUMNS,
+        with_flaws=1,
+    )
+
+
+def _is_zip(packed: IO[bytes]) -> bool:
+    packed.seek(0)
+    return packed.read(4) == b"PK\x03\x04"
+
+
+def _size_unpacked(packed: IO[bytes], name: str) -> int:
+    """Raises InputError for a workbook that is too large by what it says of itself."""
+    with zip_parts(cast(BinaryIO, packed)) as parts:
+        unpacked_bytes = sum(part.file_size for part in parts.infolist())
+        if unpacked_bytes > MAX_SHEET_BYTES:
+            raise InputError(f"{name} is too large for a workbook (gigabytes). Save the table alone, as CSV.")
+        for part in parts.namelist():
+            if part.startswith("xl/worksheets/") and part.endswith(".xml"):
+                with parts.open(part) as sheet:
+                    _refuse_dimension(_DIMENSION.search(sheet.read(4096)), name)
+    return unpacked_bytes
+
+
+def _refuse_dimension(used: re.Match[bytes] | None, name: str) -> None:
+    if used is None:
+        return
+    width = 0
+    for letter in used[1]:
+        width = 26 * width + letter - ord("A") + 1
+    if width * int(used[2]) > MAX_SHEET_CELLS:
+        raise InputError(f"{name} has a sheet with a cell far outside its table. Save only the table.")
+
+
+def _raise_trouble(code: int, name: str) -> None:
+    match code:
+        case 0:
+            return
+        case xlsx_worker.TOO_MANY_SHEETS:
+            raise InputError(
+                f"{name} has more than {MAX_SHEETS} sheets. Save the table alone, as its own file."
+            )
+        case xlsx_worker.DISK_FULL:
+            raise ConfigurationError(f"There is no space to read {name}. Free some space, and run again.")
+        case 1 | 2:  # Python's own: it ended before it came to the workbook
+            raise RuntimeError("The process that reads workbooks cannot start")
+    raise InputError(f"{name} cannot be opened as a workbook. Save it again as .xlsx or CSV.")

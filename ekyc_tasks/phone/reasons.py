@@ -1,0 +1,22 @@
+"""Why a text is no number: short fixed sentences that never hold the value."""
+
+from __future__ import annotations
+
+AND_MORE = "a number and something else"
+COMMENT = "commented out"
+DATE = "looks like a date or an address, not a phone number"
+FRACTION = "a fraction, not a phone number"
+INCOMPLETE = "area code is missing"
+LETTERS = "letters in the number"
+MOVED = "its digits would have to be changed"
+NATIONAL = "national number and no default region"
+NO_CODE = "no such calling code"
+NO_DIGITS = "no digits"
+NO_LENGTH = "no number of this country has this length"
+NOT_A_NUMBER = "not a phone number"
+NOT_HERE = "not a valid number in the default region"
+ROUNDED = "spreadsheet rounding lost digits; export the column as text"
+SEVERAL = "more than one number"
+TOO_LONG = "too long"
+TOO_SHORT = "too short"
+TWO_WAYS = "can be read in two ways"

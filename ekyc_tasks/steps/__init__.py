@@ -1,1 +1,0 @@
-"""The way of one batch, a file a step."""
