@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 sync = echo "Installing what uv.lock names ..." && { $(1) sync --frozen --inexact --quiet 2>/dev/null \
 	|| UV_SYSTEM_CERTS=true $(1) sync --frozen --inexact --quiet; }
 
-.PHONY: demo check test test-flow smoke torture torture-sample bounds lint clean
+.PHONY: demo check test test-flow smoke torture torture-sample bounds distribution lint clean
 
 demo: .venv/synced
 	@$(BIN)/ekyc demo
@@ -48,6 +48,20 @@ torture: .venv/synced
 DRAW ?= $(shell git rev-parse --short=8 HEAD)
 torture-sample: .venv/synced
 	@TORTURE_SAMPLE=$(DRAW) POLARS_MAX_THREADS=1 $(pytest) $(PARTS) --color=no -q
+
+# The unit tests with the system's own Python, where there is another than that of .venv: 3.11.2 matches some patterns
+# of regular expressions otherwise than 3.11.7 does.
+SYSTEM_PYTHON ?= /usr/bin/python3
+distribution: .venv/synced
+	@version='import sys; print(sys.version_info >= (3, 11) and sys.version)'; \
+	system=$$($(SYSTEM_PYTHON) -c "$$version" 2>/dev/null || echo False); \
+	if [ "$$system" = False ] || [ "$$system" = "$$($(BIN)/python -c "$$version")" ]; then \
+		echo "$(SYSTEM_PYTHON) is not there, too old, or that of .venv: nothing to test."; \
+	else \
+		UV_PROJECT_ENVIRONMENT=build/distribution $(UVBIN) sync --frozen --quiet --python $(SYSTEM_PYTHON) \
+			&& build/distribution/bin/python --version \
+			&& HYPOTHESIS_PROFILE=dev build/distribution/bin/pytest --numprocesses auto --dist loadgroup -q tests/unit; \
+	fi
 
 # The unit tests and the demo with the lowest direct versions that pyproject.toml allows, and with the newest.
 bounds: .venv/synced

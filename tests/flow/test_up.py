@@ -182,7 +182,7 @@ def run_from_the_form(page, up: Up) -> str:
     open_deployment(page, up, "check-numbers")
     page.get_by_text("Custom run").click()
     page.get_by_role("button", name="Add item").first.click()
-    expect(page.locator("textarea")).to_have_count(2)
+    expect(page.locator("textarea")).to_have_count(4)  # a file, region, sheet, longest wait
     page.locator("textarea").first.fill("first.txt")
     page.locator("textarea").last.fill("soon")
     assert submitted(page).status == 409
