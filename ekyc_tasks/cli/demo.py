@@ -22,6 +22,7 @@ from ekyc_tasks.models import Account
 from ekyc_tasks.sandbox import Sandbox, SandboxOptions
 from ekyc_tasks.settings import PREFIX, data_root, dotenv_of_home, load_settings
 from ekyc_tasks.support.atomic_files import private_dir, try_lock
+from ekyc_tasks.support.wording import count
 
 _FIRST_ROWS = 5
 _PACE = {"SETTLE": "0", "POLL_MIN": "0.5s", "POLL_MAX": "2s", "PRICE_PER_10K": "4.50"}
@@ -151,8 +152,8 @@ def _bill(sandbox: Sandbox) -> str:
     numbers = [number for task in sandbox.tasks for number in task.numbers]
     answered = sum(not sandbox.answers(number).is_missing for number in numbers)
     charged = sum(charge.numbers for charge in sandbox.charges)
-    tasks = len(sandbox.charges)
-    return f"The sandbox charged {charged:,} numbers in {tasks} tasks and answered {answered:,} of them.\n"
+    total, tasks = count(charged, "number"), count(len(sandbox.charges), "task")
+    return f"The sandbox charged {total} in {tasks} and answered {answered:,} of them.\n"
 
 
 def _show_dataset(dataset: Path, out: Console) -> None:

@@ -205,10 +205,9 @@ def _what_was_done(counted: Funnel) -> str:
         return "There are no new files and no unfinished batches."
     # What an earlier run has planned has no lines of this one.
     landed = counted.landed
-    lines = count(landed.lines, "line")
-    bought = f"{landed.batched:,} of {lines}" if landed.batched else f"none of {lines} had to be"
+    bought = f"{count(landed.batched, 'number')} bought" if landed.batched else "nothing had to be bought"
     found = outcome(accepted=counted.accepted, quarantined=counted.quarantined, missing=counted.missing)
-    return f"{found}; {bought} bought." if landed.lines else f"{found}."
+    return f"{found}; {bought} from {count(landed.lines, 'line')}." if landed.lines else f"{found}."
 
 
 def status_document(ledger: Ledger) -> dict[str, Any]:

@@ -422,7 +422,7 @@ def test_a_run_in_the_sandbox_touches_nothing_real(story):
     before = tree(story.root)
     ended = place.work("ekyc", arguments=["run", "--sandbox", str(file)])
     assert ended.exit_code == 0, told(ended)
-    assert "The sandbox charged 8 numbers in 1 tasks" in ended.output
+    assert "The sandbox charged 8 numbers in 1 task" in ended.output
     own = ("original/data/sandbox", "original/data/.demo")
     assert (
         changes(
