@@ -88,6 +88,13 @@ _ATTRIBUTE = r"""
       |source|quality|score|reason|flag)\b | 类型 | 類型 | 型号 | 型號 | 品牌 | 种类 | 種類 | 国家
     | 國家 | 归属 | 运营商 | 状态 | 状態 | 機種 | 종류 | 유형 | 기종 | 통신사 | نوع | प्रकार | \b тип
     | модел | марка | бренд | страна | оператор | статус | \b код \b | дата
+    | \b (?:bills?|charges?|costs?|fees?|budget|contract\w*|usage|insurance|allowance|manufacturer)\b
+    | \B (?:kosten|rechnung|vertrag|tarif|anbieter|typ\b|modell|marke|hersteller|gebuhr|notiz|bemerkung
+      |konferenz|termin|zeit|dauer|guthaben|vorwahl|geraet|gerat|budget|verbrauch|protokoll|gesprach
+      |regning|rekening|abonn|status)
+    | \b factur(?:es?|as?) \b | \b fattur[ae] \b | \b faturas? \b | \b gastos? \b
+    | \b depens | \b spes[ae] \b | \b custos? \b | \b contrat | расход | тариф | договор | 费 | 費
+    | 套餐 | 料金 | 契約 | 요금 | 계약 | فاتورة | عقد | बिल
 """
 _IDENTIFIER = r"""
     \b (?:ids?|uuid|guid|key|keys|no\ de\ client|date|datum|fecha|time|timestamp|created|updated

@@ -49,12 +49,27 @@ def test_names_of_phone_columns(language):
         (Kind.ASIDE, "Agent|Agent mobile|Reference number|Téléphone d'urgence|Факс|Fax phone"),
         (Kind.OTHER, "id|Record ID|customer_id|Kundennummer|Account|ИНН|身份证号|Steuer-ID|created_at|PLZ"),
         (Kind.OTHER, "phone_type|Phone 1 - Type|Phone model|手机型号|Phone verified|Mobile carrier|phone_id"),
-        (Kind.OTHER, "Phone country|Phonetic First Name|iPhone model"),
+        (
+            Kind.OTHER,
+            "Phone country|Phonetic First Name|iPhone model|phone bill|Mobile contract|Téléphone facture",
+        ),
+        (
+            Kind.OTHER,
+            "Gastos de teléfono|Spese telefono|Fatura telefone|Расходы на телефон|电话费|手机套餐",
+        ),
         (Kind.PLAIN, "whatever|Immobilien Muster AG|automobile|Телевизор|telegram|Hotel|microphone|Bob|x"),
     ],
 )
 def test_names_of_other_columns(kind, titles):
     assert {title: kind_of(title) for title in titles.split("|")} == dict.fromkeys(titles.split("|"), kind)
+
+
+@pytest.mark.parametrize("head", ["Telefon", "Handy", "Mobilfunk", "Mobiltelefon", "Festnetz"])
+@pytest.mark.parametrize(
+    "tail", ["kosten", "rechnung", "vertrag", "tarif", "anbieter", "typ", "modell", "vorwahl", "guthaben"]
+)
+def test_what_a_compound_ends_with_is_what_it_names(head, tail):
+    assert kind_of(head + tail) is Kind.OTHER
 
 
 @given(st.sampled_from("|".join(SURE.values()).split("|")), st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
