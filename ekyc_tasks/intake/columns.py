@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
 
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake.column_names import Kind, comparable, kind_of, stem_of
@@ -47,6 +48,45 @@ EVERY_COLUMN = (ALL_COLUMNS,)
 _WHERE = "with --column, in landing.toml or in EKYC_NUMBER_COLUMN"
 
 
+class Why(Enum):
+    """Why these columns are read, and no others."""
+
+    NAMED = "named by you"
+    EVERY = "you asked for all columns with numbers"
+    PHONES = "named for phones"
+    CONTENT = "its content is most like phone numbers"
+    VAGUE = "its name may mean phone numbers"
+    SINGLE = "the file has one column"
+    CARDS = "every TEL of the vCards"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``place``: from 0. ``title``: what the file calls it; empty where it has no name."""
+
+    place: int
+    title: str = ""
+
+    @property
+    def label(self) -> str:
+        """Fit for a sentence: a number in place of a name is not shown."""
+        title = self.title.strip()
+        return f"“{title}”" if title and not holds_number(title) else f"column {self.place + 1}"
+
+
+def columns_at(titles: Sequence[str], places: Iterable[int]) -> tuple[Column, ...]:
+    """Rows may be wider than their header."""
+    return tuple(Column(place, titles[place] if place < len(titles) else "") for place in places)
+
+
+class SeveralColumns(InputError):
+    """It is in doubt which of several columns to read. ``columns``: these; none: all of `EVERY_COLUMN`."""
+
+    def __init__(self, message: str, columns: tuple[Column, ...] = ()) -> None:
+        super().__init__(message)
+        self.columns = columns
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnChoice:
     """``indexes``: the columns to read, from 0. ``watched``: columns that look empty; a number in one of
@@ -57,6 +97,7 @@ class ColumnChoice:
     watched: tuple[int, ...] = ()
     header: int | None = None
     above: tuple[int, ...] = ()
+    why: Why = Why.SINGLE
 
 
 def choose(rows: Sequence[list[str]], rules: ReadingRules, name: str) -> ColumnChoice:
@@ -74,15 +115,15 @@ def choose(rows: Sequence[list[str]], rules: ReadingRules, name: str) -> ColumnC
         header = _find_unsure_header(rows, range(width), width)
     if wanted and width > 1:
         indexes = _find_named(rows[header] if header is not None else [], wanted, name)
-        return ColumnChoice(indexes, header=header, above=_find_numbers(rows[:header]))
+        return ColumnChoice(indexes, header=header, above=_find_numbers(rows[:header]), why=Why.NAMED)
     if width == 1:
         return ColumnChoice((0,), header=header)
     titles = rows[header] if header is not None else []
     body = rows if header is None else rows[header + 1 :]
-    indexes, watched = _choose_columns([*titles, *[""] * (width - len(titles))], body, rules, name)
+    choice = _choose_columns([*titles, *[""] * (width - len(titles))], body, rules, name)
     if header is None:
-        header = _find_unsure_header(rows, indexes, width)
-    return ColumnChoice(indexes, watched, header, _find_numbers(rows[:header]) if header else ())
+        header = _find_unsure_header(rows, choice.indexes, width)
+    return replace(choice, header=header, above=_find_numbers(rows[:header]) if header else ())
 
 
 def choose_titled(
@@ -90,14 +131,14 @@ def choose_titled(
 ) -> ColumnChoice:
     """The same where the file itself says what its columns are called."""
     if rules.columns and rules.columns != EVERY_COLUMN and any(titles):
-        return ColumnChoice(_find_named(list(titles), rules.columns, name))
+        return ColumnChoice(_find_named(list(titles), rules.columns, name), why=Why.NAMED)
     if len(titles) == 1 and kind_of(titles[0]) not in {Kind.ASIDE, Kind.OTHER}:
         return ColumnChoice((0,))
-    return ColumnChoice(*_choose_columns(list(titles), rows, rules, name))
+    return _choose_columns(list(titles), rows, rules, name)
 
 
 def raise_watched(title: str, name: str) -> None:
-    raise InputError(
+    raise SeveralColumns(
         f"{name} has numbers in a second column of phone numbers, {_quote(title)}, further down. Name the "
         f'columns to read {_WHERE}, or "*" for all of them.'
     )
@@ -192,8 +233,6 @@ def _find_numbers(rows: Sequence[list[str]]) -> tuple[int, ...]:
 
 # --- columns --------------------------------------------------------------------------------------------
 
-_Choice = tuple[tuple[int, ...], tuple[int, ...]]
-
 
 def _find_named(titles: list[str], wanted: Sequence[str], name: str) -> tuple[int, ...]:
     words = [comparable(cell) for cell in titles]
@@ -209,31 +248,34 @@ def _find_named(titles: list[str], wanted: Sequence[str], name: str) -> tuple[in
     return tuple(sorted(set(indexes)))
 
 
-def _choose_columns(titles: list[str], rows: Sequence[list[str]], rules: ReadingRules, name: str) -> _Choice:
+def _choose_columns(
+    titles: list[str], rows: Sequence[list[str]], rules: ReadingRules, name: str
+) -> ColumnChoice:
     columns = [[row[index] for row in rows if index < len(row)] for index in range(len(titles))]
     kinds = [kind_of(title) for title in titles]
     sure = [index for index, kind in enumerate(kinds) if kind is Kind.SURE]
     if sure:
         return _choose_surely_named(titles, columns, sure, rules, name)
-    return _choose_by_content(titles, columns, kinds, rules, name), ()
+    return _choose_by_content(titles, columns, kinds, rules, name)
 
 
 def _choose_surely_named(
     titles: list[str], columns: list[list[str]], sure: list[int], rules: ReadingRules, name: str
-) -> _Choice:
+) -> ColumnChoice:
     """Numbered columns of one name belong together; of several names only one may hold numbers."""
     filled = [index for index in sure if any(map(is_like_number, columns[index]))]
     if not filled:
         _refuse_numbers_elsewhere(titles, columns, sure, name)
     if rules.columns == EVERY_COLUMN:
-        return tuple(sure), ()
+        return ColumnChoice(tuple(sure), why=Why.EVERY)
     stems = dict.fromkeys(stem_of(titles[index]) for index in filled)
     if len(stems) > 1:
-        raise InputError(_ask_which(name, titles, filled))
+        raise _several(name, titles, filled)
     something = [index for index in sure if any(cell.strip() for cell in columns[index])]
     stem = next(iter(stems), stem_of(titles[(something or sure)[0]]))
     chosen = tuple(index for index in sure if stem_of(titles[index]) == stem)
-    return chosen, tuple(index for index in sure if index not in chosen)
+    watched = tuple(index for index in sure if index not in chosen)
+    return ColumnChoice(chosen, watched, why=Why.PHONES)
 
 
 def _refuse_numbers_elsewhere(
@@ -253,13 +295,13 @@ def _refuse_numbers_elsewhere(
 
 def _choose_by_content(
     titles: list[str], columns: list[list[str]], kinds: list[Kind], rules: ReadingRules, name: str
-) -> tuple[int, ...]:
+) -> ColumnChoice:
     is_titled = any(title.strip() for title in titles)
     worth = [_worth(cells, kind) for cells, kind in zip(columns, kinds, strict=True)]
     if not any(worth):
         vague = [index for index, kind in enumerate(kinds) if kind is Kind.VAGUE]
         if len(vague) == 1:
-            return (vague[0],)
+            return ColumnChoice((vague[0],), why=Why.VAGUE)
         raise InputError(_ask_for_one(name, titles, columns, kinds))
 
     def rank(index: int) -> tuple[bool, float]:
@@ -268,11 +310,12 @@ def _choose_by_content(
     found = [index for index, each in enumerate(worth) if each]
     best = max(found, key=rank)
     if rules.columns == EVERY_COLUMN:
-        return tuple(index for index in found if worth[best] - worth[index] < _CLEARLY)
+        alike = tuple(index for index in found if worth[best] - worth[index] < _CLEARLY)
+        return ColumnChoice(alike, why=Why.EVERY)
     rivals = [index for index in found if index == best or _is_rival(rank(index), rank(best), is_titled)]
     if len(rivals) > 1:
-        raise InputError(_ask_which(name, titles, rivals))
-    return (best,)
+        raise _several(name, titles, rivals)
+    return ColumnChoice((best,), why=Why.VAGUE if kinds[best] is Kind.VAGUE else Why.CONTENT)
 
 
 def _is_rival(one: tuple[bool, float], best: tuple[bool, float], is_titled: bool) -> bool:
@@ -305,10 +348,11 @@ def _is_one(text: str) -> bool:
 # --- questions ------------------------------------------------------------------------------------------
 
 
-def _ask_which(name: str, titles: list[str], columns: list[int]) -> str:
-    return (
-        f"{name} has several columns of phone numbers: {_list_titles(titles, columns)}. Name the ones to "
-        f'read {_WHERE}, or "*" for all of them.'
+def _several(name: str, titles: list[str], places: list[int]) -> SeveralColumns:
+    return SeveralColumns(
+        f"{name} has several columns of phone numbers: {_list_titles(titles, places)}. Name the ones to "
+        f'read {_WHERE}, or "*" for all of them.',
+        columns_at(titles, places),
     )
 
 
@@ -328,12 +372,7 @@ def _ask_for_one(name: str, titles: list[str], columns: list[list[str]], kinds: 
 
 
 def _list_titles(titles: list[str], columns: list[int]) -> str:
-    shown = [
-        _quote(titles[index])
-        if titles[index].strip() and not holds_number(titles[index])
-        else f"column {index + 1}"
-        for index in columns
-    ]
+    shown = [column.label for column in columns_at(titles, columns)]
     return ", ".join(shown[:_COLUMNS_NAMED]) + (", …" if len(shown) > _COLUMNS_NAMED else "")
 
 

@@ -12,8 +12,8 @@ import polars as pl
 
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake.column_names import Kind, kind_of, stem_of
-from ekyc_tasks.intake.columns import EVERY_COLUMN, choose_titled, holds_number, raise_watched
-from ekyc_tasks.intake.line_block import Blocks, Cell, Lines, make_block_of_cells
+from ekyc_tasks.intake.columns import EVERY_COLUMN, Column, Why, choose_titled, holds_number, raise_watched
+from ekyc_tasks.intake.line_block import Blocks, Cell, FileLayout, Lines, make_block_of_cells
 from ekyc_tasks.intake.rules import ReadingRules
 
 BROKEN_JSON = "this line is not valid JSON"
@@ -121,12 +121,13 @@ def _walk(value: object, path: str = "") -> Iterator[tuple[str, str]]:
 
 @dataclass(slots=True)
 class _Keys:
-    """Which paths are read, and which make the file a question when they hold a number."""
+    """Which paths are read, each with its number, and which make the file a question when they hold one."""
 
-    chosen: set[str]
+    chosen: dict[str, int]
     watched: set[str]
     known: set[str]
     rules: ReadingRules
+    why: Why = Why.SINGLE
 
     def learn(self, path: str) -> None:
         """A path that the first rows do not have."""
@@ -134,7 +135,13 @@ class _Keys:
         if kind_of(path) is Kind.SURE and self.rules.columns in {(), EVERY_COLUMN}:
             stems = {stem_of(each) for each in self.chosen}
             is_chosen = self.rules.columns == EVERY_COLUMN or not stems or stem_of(path) in stems
-            (self.chosen if is_chosen else self.watched).add(path)
+            if is_chosen:
+                self.chosen[path] = len(self.chosen)
+            else:
+                self.watched.add(path)
+
+    def layout(self) -> FileLayout:
+        return FileLayout(tuple(Column(place, path) for path, place in self.chosen.items()), self.why)
 
 
 def _blocks(rows: Iterator[_Row], name: str, rules: ReadingRules) -> Blocks:
@@ -145,15 +152,14 @@ def _blocks(rows: Iterator[_Row], name: str, rules: ReadingRules) -> Blocks:
         cells = {index: _cells_of(row, keys, name) for index, row in enumerate(block)}
         lines: Lines = np.array([row.line for row in block], dtype=np.int64)
         empty = pl.Series([""] * len(block), dtype=pl.String)
-        yield make_block_of_cells(
-            lines, [empty], instead={index: each for index, each in cells.items() if each}
-        )
+        filled = {index: each for index, each in cells.items() if each}
+        yield make_block_of_cells(lines, [empty], instead=filled, layout=keys.layout())
 
 
 def _choose_keys(sample: list[_Row], rules: ReadingRules, name: str) -> _Keys:
     paths = list(dict.fromkeys(path for row in sample for path, _ in row.cells))
     if not paths:
-        return _Keys(set(), set(), set(), rules)
+        return _Keys({}, set(), set(), rules)
     places = {path: index for index, path in enumerate(paths)}
     table = []
     for row in sample:
@@ -162,17 +168,21 @@ def _choose_keys(sample: list[_Row], rules: ReadingRules, name: str) -> _Keys:
             cells[places[path]].append(text)
         table.append([";".join(each) for each in cells])
     choice = choose_titled(paths, table, rules, name)
-    chosen = {paths[index] for index in choice.indexes}
+    chosen = {paths[index]: place for place, index in enumerate(choice.indexes)}
     watched = {paths[index] for index in choice.watched}
-    return _Keys(chosen, watched, set(paths), rules)
+    return _Keys(chosen, watched, set(paths), rules, choice.why)
 
 
 def _cells_of(row: _Row, keys: _Keys, name: str) -> list[Cell]:
     if row.flawed:
-        return [(row.flawed, BROKEN_JSON)]
+        return [Cell(row.flawed, BROKEN_JSON)]
     for path, text in row.cells:
         if path not in keys.known:
             keys.learn(path)
         if path in keys.watched and holds_number(text):
             raise_watched(path, name)
-    return [(text, None) for path, text in row.cells if path in keys.chosen and text.strip()]
+    return [
+        Cell(text, None, keys.chosen[path])
+        for path, text in row.cells
+        if path in keys.chosen and text.strip()
+    ]

@@ -15,6 +15,7 @@ import polars as pl
 from ekyc_tasks.intake import text
 from ekyc_tasks.intake.columns import (
     choose,
+    columns_at,
     holds_number,
     is_like_number,
     is_list,
@@ -25,9 +26,11 @@ from ekyc_tasks.intake.containers import open_list
 from ekyc_tasks.intake.json_rows import is_json_lines, read_json_blocks, read_json_line_blocks
 from ekyc_tasks.intake.line_block import (
     ABOVE_HEADER,
+    LIST,
     NOT_BLANK,
     Blocks,
     Cell,
+    FileLayout,
     LineBlock,
     is_blank,
     make_block,
@@ -72,6 +75,7 @@ class _TextLayout:
 
     ``titles``: the names of all columns, of which ``indexes`` are read and ``watched`` should be empty.
     ``header_lines`` name the columns or are titles; ``doubtful_lines`` stand above them with a number.
+    ``shown``: what of it a person may see.
     """
 
     delimiter: str = text.NO_DELIMITER
@@ -80,6 +84,7 @@ class _TextLayout:
     watched: tuple[int, ...] = ()
     header_lines: frozenset[int] = frozenset()
     doubtful_lines: frozenset[int] = frozenset()
+    shown: FileLayout = LIST
 
 
 _BLANK = _TextLayout()  # as long as no line says anything
@@ -105,7 +110,7 @@ def _row_blocks(pieces: Iterable[str], name: str, rules: ReadingRules) -> Blocks
         if form.delimiter == text.NO_DELIMITER and '"' not in piece:
             texts = Texts.of_lines(piece.encode())
             lines = np.arange(line, line + len(texts))
-            yield make_block(lines, texts, form.header_lines)
+            yield make_block(lines, texts, form.header_lines, form.shown)
             line += len(lines)
         else:
             rows = text.rows(piece, line, form.delimiter)
@@ -120,7 +125,8 @@ def _block_of_rows(rows: pl.DataFrame, layout: _TextLayout, name: str) -> LineBl
             raise_watched(layout.titles[index], name)
     columns = [text.column(rows["row"], layout.delimiter, index) for index in layout.indexes]
     lines = rows["line"].to_numpy()
-    return make_block_of_cells(lines, columns, layout.header_lines, _find_odd_rows(rows, layout))
+    odd = _find_odd_rows(rows, layout)
+    return make_block_of_cells(lines, columns, layout.header_lines, odd, layout=layout.shown)
 
 
 def _find_odd_rows(rows: pl.DataFrame, layout: _TextLayout) -> Mapping[int, list[Cell]]:
@@ -133,18 +139,19 @@ def _find_odd_rows(rows: pl.DataFrame, layout: _TextLayout) -> Mapping[int, list
     }
     for line in layout.doubtful_lines:
         for place in (rows["line"] == line).arg_true():
-            odd[place] = [(rows["row"][place], ABOVE_HEADER)]
+            odd[place] = [Cell(rows["row"][place], ABOVE_HEADER)]
     return odd
 
 
 def _cells_of_wide(row: str, cells: list[str], layout: _TextLayout) -> list[Cell]:
     """A cell too many may mean that all cells are shifted. Not so, where numbers follow numbers."""
-    *others, last = layout.indexes
+    last = layout.indexes[-1]
     behind = [cell for cell in cells[last:] if cell.strip()]
     if last == len(layout.titles) - 1 and cells[last].strip() and all(map(is_like_number, behind)):
-        before = [cells[index] for index in others if cells[index].strip()]
-        return [(cell, None) for cell in (*before, *behind)]
-    return [(row, RAGGED)]
+        named = [Cell(cells[index], column=at) for at, index in enumerate(layout.indexes)]
+        beyond = [Cell(cell) for cell in cells[last + 1 :]]
+        return [cell for cell in (*named, *beyond) if cell.text.strip()]
+    return [Cell(row, RAGGED)]
 
 
 def _layout_of(piece: str, first_line: int, name: str, rules: ReadingRules) -> _TextLayout | None:
@@ -166,6 +173,13 @@ def _layout_of(piece: str, first_line: int, name: str, rules: ReadingRules) -> _
     doubtful = frozenset(lines[index] for index in choice.above)
     width = max(map(len, cells)) if choice.header is None else len(cells[choice.header])
     titles = cells[choice.header] if choice.header is not None else [""] * width
+    shown = FileLayout(
+        columns_at(titles, choice.indexes),
+        choice.why,
+        header=None if choice.header is None else lines[choice.header],
+        titles=max(0, header - 1 - len(choice.above)),
+        delimiter=None if delimiter == text.NO_DELIMITER else delimiter,
+    )
     return _TextLayout(
         delimiter,
         tuple(titles),
@@ -173,6 +187,7 @@ def _layout_of(piece: str, first_line: int, name: str, rules: ReadingRules) -> _
         choice.watched,
         frozenset([*hints["line"], *lines[:header]]) - doubtful,
         doubtful,
+        shown,
     )
 
 

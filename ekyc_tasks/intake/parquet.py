@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -12,8 +13,8 @@ import pyarrow.parquet as pq
 
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake.column_names import Kind, comparable, kind_of
-from ekyc_tasks.intake.columns import EVERY_COLUMN, choose_titled, holds_number, raise_watched
-from ekyc_tasks.intake.line_block import Blocks, is_blank, make_block_of_cells
+from ekyc_tasks.intake.columns import EVERY_COLUMN, choose_titled, columns_at, holds_number, raise_watched
+from ekyc_tasks.intake.line_block import Blocks, FileLayout, is_blank, make_block_of_cells
 from ekyc_tasks.intake.rules import ReadingRules
 
 PARQUET_ROWS = 500_000
@@ -84,12 +85,15 @@ def _blocks(table: _ArrowTable | _PolarsTable, name: str, rules: ReadingRules) -
     sample = [_sample_cells(array) for array in first.columns] if first is not None else []
     choice = choose_titled(columns, [list(row) for row in zip(*sample, strict=True)], rules, name)
     read = [columns[index] for index in (*choice.indexes, *choice.watched)]
+    layout = FileLayout(columns_at(columns, choice.indexes), choice.why)
     line = 1
     for batch in table.batches(PARQUET_ROWS, read):
         texts = [_as_texts(batch.column(column), column, name) for column in read]
         _refuse_watched(texts[len(choice.indexes) :], read[len(choice.indexes) :], name)
         lines = np.arange(line, line + batch.num_rows)
-        yield make_block_of_cells(lines, _flatten(texts[: len(choice.indexes)]))
+        flat = [_flatten([each]) for each in texts[: len(choice.indexes)]]
+        sources = [at for at, each in enumerate(flat) for _ in each]
+        yield make_block_of_cells(lines, list(chain(*flat)), sources=sources, layout=layout)
         line += batch.num_rows
 
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake import Arrival, LineBlock, is_blank, read_blocks
+from ekyc_tasks.intake.line_block import LIST, ColumnNumbers, FileLayout, Lines
 from ekyc_tasks.intake.rules import ReadingRules
 from ekyc_tasks.ledger import LandedFile
 from ekyc_tasks.models import LineCounts
@@ -98,26 +99,40 @@ def read_named_list(path: Path, *, name: str, reading: ReadingRules, rejects: Pa
     return numbers.finish(name, reading.region)
 
 
-def lines_of_numbers(
-    path: Path, *, name: str, reading: ReadingRules
-) -> tuple[Msisdns, npt.NDArray[np.int64]]:
-    """The numbers of a file as sorted keys, and the line that each stands on first."""
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Sorted keys, and for each the line and the column of ``layout`` where it stands first."""
+
+    keys: Msisdns
+    lines: Lines
+    columns: ColumnNumbers
+    layout: FileLayout
+
+
+def origins_of_numbers(path: Path, *, name: str, reading: ReadingRules) -> Origins:
+    """Where the numbers of a file are from."""
     found = read_named_list(path, name=name, reading=reading)
     first = np.zeros(len(found.keys), dtype=np.int64)
+    columns = np.zeros(len(found.keys), dtype=np.int32)
+    layout = LIST
     for block in _blocks(path, name, reading):
+        layout = block.layout
         readings, _ = readings_of_block(block, reading=reading)
         if found.is_abroad:
             readings.keys[readings.doubt_places] = readings.doubt_keys
         keys = np.concatenate([readings.keys, readings.more_keys])
-        lines = np.concatenate([block.lines, block.lines[readings.more_places]])
+        entries = np.concatenate([np.arange(len(block.lines)), readings.more_places])
         if len(readings.more_keys):
-            order = np.argsort(lines, kind="stable")
-            keys, lines = keys[order], lines[order]
+            order = np.argsort(entries, kind="stable")
+            keys, entries = keys[order], entries[order]
         is_number = keys != NO_MSISDN
         places = np.searchsorted(found.keys, keys[is_number])[::-1]  # of repeats the first is written last
         is_new = first[places] == 0
-        first[places[is_new]] = lines[is_number][::-1][is_new]
-    return found.keys, first
+        places, entries = places[is_new], entries[is_number][::-1][is_new]
+        first[places] = block.lines[entries]
+        if block.columns is not None:
+            columns[places] = block.columns[entries]
+    return Origins(found.keys, first, columns, layout)
 
 
 def _blocks(path: Path, name: str, reading: ReadingRules) -> Iterator[LineBlock]:

@@ -10,12 +10,14 @@ import numpy as np
 import polars as pl
 
 from ekyc_tasks.errors import InputError
-from ekyc_tasks.intake.line_block import Blocks, make_block
+from ekyc_tasks.intake.columns import Column, Why
+from ekyc_tasks.intake.line_block import Blocks, FileLayout, make_block
 from ekyc_tasks.phone import Texts
 
 # A property may belong to a group: item1.TEL;type=CELL:…; a quoted parameter may contain a colon.
 _TELEPHONE = re.compile(r'(?:[\w-]+\.)?TEL((?:;(?:"[^"]*"|[^":])*)?):(.*)', re.IGNORECASE | re.DOTALL)
 _LOOKS_LIKE_ONE = re.compile(r"(?:[\w-]+\.)?TEL\b", re.IGNORECASE)
+_CARDS = FileLayout((Column(0, "TEL"),), Why.CARDS)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -29,7 +31,8 @@ def read_card_blocks(pieces: Iterable[str], name: str) -> Blocks:
             raise InputError(f"{name} does not contain vCards. Export the contacts again as vCard (.vcf).")
         found = [(at, text) for at, row in _unfold(piece, line) if (text := _read_telephone(row)) is not None]
         lines = np.array([at for at, _ in found], dtype=np.int64)
-        yield make_block(lines, Texts.of(pl.Series([text for _, text in found], dtype=pl.String)))
+        texts = Texts.of(pl.Series([text for _, text in found], dtype=pl.String))
+        yield make_block(lines, texts, layout=_CARDS)
         line += piece.count("\n")
 
 

@@ -20,9 +20,17 @@ import pyarrow as pa
 
 from ekyc_tasks.errors import ConfigurationError, InputError
 from ekyc_tasks.intake.column_names import comparable
-from ekyc_tasks.intake.columns import choose, holds_number, raise_watched
+from ekyc_tasks.intake.columns import choose, columns_at, holds_number, raise_watched
 from ekyc_tasks.intake.containers import zip_parts
-from ekyc_tasks.intake.line_block import ABOVE_HEADER, NOT_BLANK, Blocks, Cell, is_blank, make_block_of_cells
+from ekyc_tasks.intake.line_block import (
+    ABOVE_HEADER,
+    NOT_BLANK,
+    Blocks,
+    Cell,
+    FileLayout,
+    is_blank,
+    make_block_of_cells,
+)
 from ekyc_tasks.intake.rules import ReadingRules
 from ekyc_tasks.tabular import xlsx_worker
 from ekyc_tasks.tabular.xlsx import read_streams, run_worker
@@ -95,20 +103,27 @@ def _blocks(table: pl.DataFrame, sheet: _LandedSheet, rules: ReadingRules, name:
         cells = table.to_series(index)
         if any(map(holds_number, cells.filter(~is_blank(cells)))):
             raise_watched(rows[choice.header or 0][index], name)
-    instead: dict[int, list[Cell]] = {row: [(_join(table.row(row)), ABOVE_HEADER)] for row in doubtful}
+    instead: dict[int, list[Cell]] = {row: [Cell(_join(table.row(row)), ABOVE_HEADER)] for row in doubtful}
     for row in flawed_rows - doubtful:
         instead[row] = _cells_of(row, table, choice.indexes, sheet)
     columns = [table.to_series(index) for index in choice.indexes]
-    yield make_block_of_cells(np.arange(1, table.height + 1), columns, headers, instead)
+    layout = FileLayout(
+        columns_at([] if choice.header is None else rows[choice.header], choice.indexes),
+        choice.why,
+        header=None if choice.header is None else lines[choice.header],
+        titles=max(0, len(headers) - 1),
+        sheet=sheet.name,
+    )
+    yield make_block_of_cells(np.arange(1, table.height + 1), columns, headers, instead, layout=layout)
 
 
 def _cells_of(row: int, table: pl.DataFrame, indexes: Sequence[int], sheet: _LandedSheet) -> list[Cell]:
     """The filled cells of a row, and those that show nothing of what they are."""
     cells: list[Cell] = []
-    for index in indexes:
+    for at, index in enumerate(indexes):
         text, reason = table[row, index] or "", sheet.flaws.get((row, index))
         if text.strip() or reason:
-            cells.append((text, None) if text.strip() else (_SHOWN[reason or ""], reason))
+            cells.append(Cell(text, None, at) if text.strip() else Cell(_SHOWN[reason or ""], reason, at))
     return cells
 
 

@@ -16,7 +16,8 @@ import polars as pl
 
 from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.intake.do_not_send import keys_of_do_not_send
-from ekyc_tasks.intake.read_numbers import lines_of_numbers
+from ekyc_tasks.intake.line_block import LIST, ColumnNumbers, FileLayout
+from ekyc_tasks.intake.read_numbers import origins_of_numbers
 from ekyc_tasks.intake.rules import ReadingPolicy
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger
 from ekyc_tasks.models import BatchState
@@ -66,27 +67,47 @@ def export(
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """Sorted keys; ``lines`` where each stands first in its file."""
+    """Sorted keys; ``lines`` where each stands first in its file, and in which of the ``columns``."""
 
     name: str
     task_type: str
     keys: Msisdns
     lines: npt.NDArray[np.int64]
     left_over: str  # the state of numbers that no batch has
+    columns: ColumnNumbers
+    titles: pl.Series  # of columns by their number; null for one without a name, and behind the last
 
 
 def _subject(what: str, *, ledger: Ledger, folder: DataFolder, reading: ReadingPolicy) -> _Subject:
     file = _newest_landed(what, ledger)
     if file is not None:
-        keys, lines = _keys_and_lines(file, folder, reading)
-        return _Subject(file.name, file.task_type, keys, lines, WAITING if file.counts.waiting else NOT_ASKED)
+        as_then = reading.rules_again(file.reading)
+        path = folder.input_file(file.sha256)
+        found = origins_of_numbers(path, name=file.name, reading=as_then)
+        return _Subject(
+            file.name,
+            file.task_type,
+            found.keys,
+            found.lines,
+            WAITING if file.counts.waiting else NOT_ASKED,
+            found.columns,
+            _list_titles(found.layout),
+        )
     batch = next((batch for batch in ledger.history.batches() if batch.batch_id == what), None)
     if batch is None:
         raise ConfigurationError(
             f"No landed file and no batch has the name {what}. `ekyc status` lists them all."
         )
     sent = keys_of_batch(folder, batch.batch_id, numbers=batch.numbers)
-    return _Subject(what, batch.task_type, sent, np.arange(1, len(sent) + 1), NOT_ASKED)
+    lines = np.arange(1, len(sent) + 1)
+    columns = np.zeros(len(sent), dtype=np.int32)
+    return _Subject(what, batch.task_type, sent, lines, NOT_ASKED, columns, _list_titles(LIST))
+
+
+def _list_titles(layout: FileLayout) -> pl.Series:
+    """As the file has them, whatever they are: this is the file's own answer to whoever has the file."""
+    titles = [column.title.strip() or None for column in layout.columns]
+    return pl.Series([*titles, None], dtype=pl.String)
 
 
 def _newest_landed(what: str, ledger: Ledger) -> LandedFile | None:
@@ -97,13 +118,6 @@ def _newest_landed(what: str, ledger: Ledger) -> LandedFile | None:
         if what in {file.file_id, file.name} or sha256 == file.sha256:
             return file
     return None
-
-
-def _keys_and_lines(
-    file: LandedFile, folder: DataFolder, reading: ReadingPolicy
-) -> tuple[Msisdns, npt.NDArray[np.int64]]:
-    as_then = reading.rules_again(file.reading)
-    return lines_of_numbers(folder.input_file(file.sha256), name=file.name, reading=as_then)
 
 
 class _Answers:
@@ -131,7 +145,7 @@ class _Answers:
             "line": pl.Int64(),
             "state": pl.String(),
         }
-        return pl.Schema({**first, **answers})
+        return pl.Schema({**first, **answers, "column": pl.String()})
 
     def frames(self) -> Iterator[pl.DataFrame]:
         frames = self._as_found()
@@ -191,7 +205,9 @@ class _Answers:
         self._is_open[places] = False
         self.states[state] += rows.height
         lines = pl.Series("line", self._subject.lines[places])
-        return rows.with_columns(lines, pl.lit(state).alias("state")).select(
+        titles = self._subject.titles
+        columns = titles.gather(self._subject.columns[places] % len(titles)).alias("column")
+        return rows.with_columns(lines, columns, pl.lit(state).alias("state")).select(
             pl.col(name).cast(kind) for name, kind in self.schema.items()
         )
 

@@ -111,6 +111,25 @@ def test_a_row_a_number_in_the_order_of_the_file(office):
     ]
 
 
+def test_the_column_that_a_number_stands_in_first_is_named(office):
+    everything = replace(POLICY, reading=ReadingPolicy(ReadingRules(columns=("*",))))
+    office.plan(
+        "a.csv",
+        "Office phone,Name,Mobile",
+        f"{A},Ann,{B}",
+        f"{B},Ben,{A};{C}",
+        f",Cy,{D},{E}",
+        policy=everything,
+    )
+    office.plan("b.txt", F)
+
+    frame = pl.read_parquet(office.export("a.csv").path)
+    assert frame.select("number", "column").rows() == [
+        (A, "Office phone"), (B, "Mobile"), (C, "Mobile"), (D, "Mobile"), (E, None),
+    ]  # fmt: skip
+    assert pl.read_parquet(office.export("b.txt").path)["column"].to_list() == [None]
+
+
 def test_a_file_is_exported_as_it_was_read_and_not_as_it_would_be_read_today(office, monkeypatch):
     mobile = ReadingRules(columns=("Mobile",))
     policy = replace(POLICY, reading=ReadingPolicy(landing=(LandingRule("*", mobile),)))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import polars as pl
 import pytest
-from support.landed_files import A, B, C, numbers, read
+from support.landed_files import A, B, C, D, blocks_of, numbers, read, workbook
 from support.landed_lines import frame_of
 
 from ekyc_tasks.intake import read_blocks, text
+from ekyc_tasks.intake.columns import Why
+from ekyc_tasks.intake.rules import ReadingRules
 
 # --- lines ----------------------------------------------------------------------------------------------
 
@@ -45,6 +50,55 @@ def test_lines_of_a_text(tmp_path, content, expected, kind):
 def test_rows_without_a_number(tmp_path):
     frame = read(tmp_path, "a.csv", f"id;phone;x\n1;{A};x\n2;;x\n3\n\n;;\n4;{B};x\n5;{C};x\n")
     assert kinds(frame) == "hnbbbbnn"
+
+
+def write_parquet(table):
+    file = io.BytesIO()
+    table.write_parquet(file)
+    return file.getvalue()
+
+
+def write_workbook(table):
+    rows = [table.columns, *table.rows()]
+    return workbook({f"{'ABC'[x]}{y}": cell for y, row in enumerate(rows, 1) for x, cell in enumerate(row)})
+
+
+FORMATS = {
+    "a.csv": lambda table: table.write_csv().encode(),
+    "a.jsonl": lambda table: table.write_ndjson().encode(),
+    "a.parquet": write_parquet,
+    "a.xlsx": write_workbook,
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    ("columns", "titles", "why"),
+    [
+        ((), ["Phone 1", "Phone 2"], Why.PHONES),
+        (("Phone 2", "Name"), ["Name", "Phone 2"], Why.NAMED),
+        (("*",), ["Phone 1", "Phone 2"], Why.EVERY),
+    ],
+)
+def test_readers_of_all_formats_say_which_columns_they_read_and_why(tmp_path, name, columns, titles, why):
+    table = pl.DataFrame({"Phone 1": [A, B, ""], "Name": ["Ann", "Ben", "Cy"], "Phone 2": ["", C, D]})
+    blocks = blocks_of(tmp_path, name, FORMATS[name](table), ReadingRules(columns=columns))
+    assert [sorted(each.title for each in block.layout.columns) for block in blocks] == [titles]
+    [block] = blocks
+    assert block.layout.why is why
+    cells = pl.DataFrame({"text": block.texts.gather(np.arange(len(block.texts))), "at": block.columns})
+    for at, column in enumerate(block.layout.columns):
+        found = cells.filter(pl.col("at") == at)["text"].to_list()
+        assert [cell for cell in found if cell != column.title] == [c for c in table[column.title] if c]
+
+
+def test_a_layout_says_where_the_header_is(tmp_path):
+    [block] = blocks_of(tmp_path, "a.csv", f"My customers\n\nid;phone\n1;{A}\n2;{B}\n")
+    shown = block.layout
+    assert (shown.header, shown.titles, shown.delimiter, shown.why) == (3, 1, ";", Why.PHONES)
+    [block] = blocks_of(tmp_path, "a.txt", f"{A}\n{B}\n")
+    shown = block.layout
+    assert (shown.header, shown.titles, shown.delimiter, shown.why) == (None, 0, None, Why.SINGLE)
 
 
 def test_a_cell_of_several_lines_is_one_row(tmp_path):

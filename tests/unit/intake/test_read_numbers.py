@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.phone_lines import seeded
 
 from ekyc_tasks.errors import InputError
-from ekyc_tasks.intake.read_numbers import lines_of_numbers, read_named_list
+from ekyc_tasks.intake.read_numbers import origins_of_numbers, read_named_list
 from ekyc_tasks.intake.rules import ReadingRules
 from ekyc_tasks.phone.numbering_plans import are_valid
 
@@ -45,7 +45,8 @@ def test_both_accounts_add_up(path, lines):
 
 def test_each_number_has_the_line_that_it_stands_on_first(path):
     read(path, ["+41798284652 / +41798284651", "", "+41798284651", "+41798284650 / 12"])
-    keys, lines = lines_of_numbers(path, name="list.txt", reading=ReadingRules())
+    found = origins_of_numbers(path, name="list.txt", reading=ReadingRules())
+    keys, lines = found.keys, found.lines
     assert dict(zip(keys.tolist(), lines.tolist(), strict=True)) == {
         41798284650: 4,
         41798284651: 1,
@@ -89,7 +90,7 @@ def test_the_column_says_what_bare_digits_are(path, others, expected):
     found = read(path, [*MAY_BE_BOTH, *others], "DE")
     assert set(expected) <= set(found.keys.tolist())
     assert len(found.keys) == len(MAY_BE_BOTH) + len(others)
-    _, lines = lines_of_numbers(path, name="list.txt", reading=ReadingRules(region="DE"))
+    lines = origins_of_numbers(path, name="list.txt", reading=ReadingRules(region="DE")).lines
     assert sorted(lines.tolist()) == list(range(1, len(found.keys) + 1))
 
 
