@@ -277,6 +277,10 @@ def plan(
     accept_rejected: Annotated[
         bool, typer.Option("--accept-rejected", help="Plan as if `ekyc run --accept-rejected` were used.")
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Show how each file is read and why, with its first numbers, masked."),
+    ] = False,
     inputs: Annotated[
         bool,
         typer.Option(
@@ -293,7 +297,7 @@ def plan(
     from ekyc_tasks.cli.plan import show_plan
     from ekyc_tasks.runs.policies import PlanWishes
 
-    others = (files, column, region, sheet, limit, recheck, accept_rejected)
+    others = (files, column, region, sheet, limit, recheck, accept_rejected, explain)
     require_inputs_alone(inputs=inputs, since=since, has_others=any(others))
     if inputs:
         from ekyc_tasks.cli.inputs import show_inputs
@@ -302,7 +306,7 @@ def plan(
     named = [file.absolute() if file.exists() else file for file in files or ()]
     asked = reading_asked(named, columns=column, region=region, sheet=sheet)
     wishes = PlanWishes(asked, limit, recheck, accept_rejected)
-    raise typer.Exit(show_plan(named, wishes, out, task_type=task_type, as_json=as_json))
+    raise typer.Exit(show_plan(named, wishes, out, task_type=task_type, explains=explain, as_json=as_json))
 
 
 @app.command()

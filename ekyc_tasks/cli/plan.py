@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ekyc_tasks.cli.explain import columns_table, explanation_tables
 from ekyc_tasks.cli.tables import right, table
 from ekyc_tasks.errors import EkycError, ExitCode
 from ekyc_tasks.installation.context import StepContext
@@ -39,7 +40,13 @@ _COLUMNS = (
 
 
 def show_plan(
-    files: Sequence[Path], wishes: PlanWishes, out: Console, *, task_type: str | None, as_json: bool
+    files: Sequence[Path],
+    wishes: PlanWishes,
+    out: Console,
+    *,
+    task_type: str | None,
+    explains: bool,
+    as_json: bool,
 ) -> ExitCode:
     """The exit code that a run would end with for these files: 2, 3, 4, 5 or 0."""
     settings = load_settings(task_type=task_type)
@@ -47,7 +54,7 @@ def show_plan(
     policy = plan_policy(settings, wishes)
     with ledger_to_look_at(settings.site) as (ledger, problems):
         context = StepContext("", ledger, settings.folder, SystemClock())
-        estimate = asyncio.run(_estimate(settings, context, files, policy, problems))
+        estimate = asyncio.run(_estimate(settings, context, files, policy, problems, explains=explains))
     if as_json:
         out.print_json(json.dumps(estimate.as_data()))
     else:
@@ -61,6 +68,8 @@ async def _estimate(
     files: Sequence[Path],
     policy: PlanPolicy,
     problems: Sequence[Problem],
+    *,
+    explains: bool,
 ) -> Estimate:
     balance = await _balance(settings)
     found = await find_landed(
@@ -71,7 +80,9 @@ async def _estimate(
         is_made_by_run=settings.landing_dir is None,
     )
     spending = upload_policy(settings)
-    return await estimate_run(found, context, policy, spending, balance=balance, problems=problems)
+    return await estimate_run(
+        found, context, policy, spending, balance=balance, problems=problems, explains=explains
+    )
 
 
 async def _balance(settings: Settings) -> Balance | None:
@@ -85,7 +96,16 @@ async def _balance(settings: Settings) -> Balance | None:
 
 
 def _show(estimate: Estimate, out: Console) -> None:
-    for each in (_files_table(estimate), _reasons_table(estimate.total), _budgets_table(estimate)):
+    for explained in estimate.explanations:
+        for each in explanation_tables(explained):
+            out.print(each, highlight=False)
+            out.print()
+    for each in (
+        _files_table(estimate),
+        columns_table(list(estimate.columns)),
+        _reasons_table(estimate),
+        _budgets_table(estimate),
+    ):
         if each.row_count:
             out.print(each)
             out.print()
@@ -108,10 +128,11 @@ def _cells(name: str, counts: dict[str, Any]) -> list[str]:
     return [name, *numbers, counts["price"] or "", counts["saved"] or ""]
 
 
-def _reasons_table(total: dict[str, Any]) -> Table:
-    reasons = table("Rejected lines", "reason", *right("lines"))
-    for reason, lines in total["rejected_by_reason"].items():
-        reasons.add_row(reason, f"{lines:,}")
+def _reasons_table(estimate: Estimate) -> Table:
+    reasons = table("Rejected lines", *right("lines"), "reason", "such as", "in")
+    for each in estimate.rejected:
+        where = "" if each["file"] is None else f"{each['file']}, line {each['line']:,}"
+        reasons.add_row(f"{each['lines']:,}", each["reason"], each["example"] or "", where)
     return reasons
 
 

@@ -58,6 +58,7 @@ class Why(Enum):
     VAGUE = "its name may mean phone numbers"
     SINGLE = "the file has one column"
     CARDS = "every TEL of the vCards"
+    AGAIN = "read when the file was planned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,10 @@ def choose(rows: Sequence[list[str]], rules: ReadingRules, name: str) -> ColumnC
         header = _find_header(rows, width)
     if header is None and wanted:
         header = _find_unsure_header(rows, range(width), width)
+    if rules.chosen:
+        indexes = tuple(place for place, _ in rules.chosen)
+        header = _find_unsure_header(rows, indexes, width) if header is None else header
+        return ColumnChoice(indexes, header=header, above=_find_numbers(rows[: header or 0]), why=Why.AGAIN)
     if wanted and width > 1:
         indexes = _find_named(rows[header] if header is not None else [], wanted, name)
         return ColumnChoice(indexes, header=header, above=_find_numbers(rows[:header]), why=Why.NAMED)
@@ -130,6 +135,9 @@ def choose_titled(
     titles: Sequence[str], rows: Sequence[list[str]], rules: ReadingRules, name: str
 ) -> ColumnChoice:
     """The same where the file itself says what its columns are called."""
+    if rules.chosen:
+        before = {title for _, title in rules.chosen}
+        return ColumnChoice(tuple(at for at, each in enumerate(titles) if each in before), why=Why.AGAIN)
     if rules.columns and rules.columns != EVERY_COLUMN and any(titles):
         return ColumnChoice(_find_named(list(titles), rules.columns, name), why=Why.NAMED)
     if len(titles) == 1 and kind_of(titles[0]) not in {Kind.ASIDE, Kind.OTHER}:

@@ -132,7 +132,7 @@ class _Keys:
     def learn(self, path: str) -> None:
         """A path that the first rows do not have."""
         self.known.add(path)
-        if kind_of(path) is Kind.SURE and self.rules.columns in {(), EVERY_COLUMN}:
+        if not self.rules.chosen and kind_of(path) is Kind.SURE and self.rules.columns in {(), EVERY_COLUMN}:
             stems = {stem_of(each) for each in self.chosen}
             is_chosen = self.rules.columns == EVERY_COLUMN or not stems or stem_of(path) in stems
             if is_chosen:
@@ -158,6 +158,9 @@ def _blocks(rows: Iterator[_Row], name: str, rules: ReadingRules) -> Blocks:
 
 def _choose_keys(sample: list[_Row], rules: ReadingRules, name: str) -> _Keys:
     paths = list(dict.fromkeys(path for row in sample for path, _ in row.cells))
+    if rules.chosen:
+        before = {path: place for place, (_, path) in enumerate(rules.chosen)}
+        return _Keys(before, set(), set(before), rules, Why.AGAIN)
     if not paths:
         return _Keys({}, set(), set(), rules)
     places = {path: index for index, path in enumerate(paths)}

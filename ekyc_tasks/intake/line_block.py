@@ -28,7 +28,7 @@ class FileLayout:
     """How a file is laid out, as its reader found it, for a person to see.
 
     ``columns``: those that are read, and ``why``. ``header``: the line that names them, if there is one;
-    ``titles``: how many lines above it were skipped. ``delimiter``: between the cells of a text.
+    ``titles``: how many lines above it were skipped. ``delimiter``: of a text, between its cells.
     """
 
     columns: tuple[Column, ...] = (Column(0),)

@@ -178,7 +178,7 @@ def _layout_of(piece: str, first_line: int, name: str, rules: ReadingRules) -> _
         choice.why,
         header=None if choice.header is None else lines[choice.header],
         titles=max(0, header - 1 - len(choice.above)),
-        delimiter=None if delimiter == text.NO_DELIMITER else delimiter,
+        delimiter=delimiter,
     )
     return _TextLayout(
         delimiter,

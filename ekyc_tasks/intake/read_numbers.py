@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ import polars as pl
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake import Arrival, LineBlock, is_blank, read_blocks
 from ekyc_tasks.intake.line_block import LIST, ColumnNumbers, FileLayout, Lines
-from ekyc_tasks.intake.rules import ReadingRules
+from ekyc_tasks.intake.rules import ReadingRules, as_text
 from ekyc_tasks.ledger import LandedFile
 from ekyc_tasks.models import LineCounts
 from ekyc_tasks.phone import NATIONAL, NO_MSISDN, BareDigits, Readings, read_msisdns
@@ -25,10 +26,21 @@ from ekyc_tasks.storage.dataset import ParquetFile
 from ekyc_tasks.support.prefetch import Prefetcher
 
 _REJECTED = pl.Schema({"line": pl.Int64, "reason": pl.String, "raw": pl.String})
+_MOST_KEPT = 100  # columns: a JSON whose keys are the numbers would have as many
 _LINES_NAMED = 3  # of the rejected ones, in a sentence
 _MAJORITY = 0.5  # of all lines with a number: so many national ones, and a region is asked for
 _AGREEMENT = 0.8  # of bare digits that have to be valid abroad. Of US numbers, one in ten is.
 _NEARLY_ALL = 0.9  # of bare digits that can be meant in one way only
+
+
+class Observer(Protocol):
+    """Looks on while a file is read, for whoever has to explain it."""
+
+    def see(self, block: LineBlock, readings: Readings, rejected: pl.DataFrame) -> None:
+        """``rejected``: as of `readings_of_block`."""
+
+    def refuse(self, error: InputError) -> None:
+        """The file stays where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,7 @@ class ReadList:
     reasons: Mapping[str, int]
     is_abroad: bool
     first_rejected: tuple[int, ...] = ()
+    layout: FileLayout = LIST
 
 
 def read_file(
@@ -72,12 +85,13 @@ def read_file(
     reading: ReadingRules,
     arrival: Arrival | None = None,
     rejects: Path | None = None,
+    observer: Observer | None = None,
 ) -> ReadFile:
     """Read all lines of ``path``; those that are no numbers go to a Parquet file at ``rejects``.
 
     Raises InputError when it cannot be read, or holds next to nothing but national numbers of no region.
     """
-    found = read_named_list(path, name=file.name, reading=reading, rejects=rejects)
+    found = read_named_list(path, name=file.name, reading=reading, rejects=rejects, observer=observer)
     counts = LineCounts(
         lines=found.lines,
         blank=found.blank,
@@ -85,18 +99,43 @@ def read_file(
         rejected=found.rejected,
         duplicate=found.numbers - len(found.keys),
     )
+    if arrival is not None:
+        file = replace(file, reading=as_text(keep_decisions(reading, found)))
     return ReadFile(replace(file, counts=counts), found.keys, found.reasons, arrival, found.first_rejected)
 
 
-def read_named_list(path: Path, *, name: str, reading: ReadingRules, rejects: Path | None = None) -> ReadList:
+def keep_decisions(reading: ReadingRules, found: ReadList) -> ReadingRules:
+    """With all that the reader found out, so that no later reader finds out another thing."""
+    layout = found.layout
+    columns = tuple((column.place, column.title) for column in layout.columns)
+    return replace(
+        reading,
+        sheet=layout.sheet or reading.sheet,
+        delimiter=layout.delimiter or reading.delimiter,
+        chosen=columns if len(columns) <= _MOST_KEPT else (),
+        is_abroad=found.is_abroad,
+    )
+
+
+def read_named_list(
+    path: Path,
+    *,
+    name: str,
+    reading: ReadingRules,
+    rejects: Path | None = None,
+    observer: Observer | None = None,
+) -> ReadList:
     """All lines of the file that is called ``name``; errors as of `read_file`."""
     numbers = _Numbers()
     with _rejects_file(rejects) as rejected_file:
         for block in _blocks(path, name, reading):
-            rejected = numbers.add(block, reading)
+            readings, rejected = readings_of_block(block, reading=reading)
+            if observer is not None:
+                observer.see(block, readings, rejected)
+            numbers.add(block, readings, rejected)
             if rejected_file is not None:
                 rejected_file.add(rejected)
-    return numbers.finish(name, reading.region)
+    return numbers.finish(name, reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +185,7 @@ class _Numbers:
 
     def __init__(self) -> None:
         self._buffer = MsisdnBuffer()
+        self._layout = LIST
         self._lines: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._first_rejected: list[int] = []
@@ -153,9 +193,9 @@ class _Numbers:
         self._national: list[Msisdns] = []  # bare digits that are a number here
         self._abroad: list[Msisdns] = []  # and these are the numbers abroad that they are as well
 
-    def add(self, block: LineBlock, reading: ReadingRules) -> pl.DataFrame:
-        """``line, reason, raw`` of what is rejected."""
-        readings, rejected = readings_of_block(block, reading=reading)
+    def add(self, block: LineBlock, readings: Readings, rejected: pl.DataFrame) -> None:
+        """The arrays of ``readings`` are ours from then on."""
+        self._layout = block.layout
         self._count_lines(block, readings, rejected)
         self._bare += readings.bare
         self._national.append(readings.keys[readings.doubt_places])
@@ -164,12 +204,13 @@ class _Numbers:
         self._buffer.add(readings.keys[readings.keys != NO_MSISDN])
         self._buffer.add(readings.more_keys)
         self._lines["numbers"] += int(np.count_nonzero(readings.keys)) + len(readings.more_keys)
-        return rejected
 
-    def finish(self, name: str, region: str | None) -> ReadList:
+    def finish(self, name: str, reading: ReadingRules) -> ReadList:
         numbers = self._lines["numbers"] + sum(map(len, self._national))
-        _refuse_nationals(name, numbers, self._reasons)
-        is_abroad = _are_abroad(name, self._bare, region)
+        is_abroad = reading.is_abroad
+        if is_abroad is None:
+            _refuse_nationals(name, numbers, self._reasons)
+            is_abroad = are_abroad(name, self._bare, reading.region)
         for keys in self._abroad if is_abroad else self._national:
             self._buffer.add(keys)
         return ReadList(
@@ -182,6 +223,7 @@ class _Numbers:
             reasons=self._reasons,
             is_abroad=is_abroad,
             first_rejected=tuple(self._first_rejected[:_LINES_NAMED]),
+            layout=self._layout,
         )
 
     def _count_lines(self, block: LineBlock, readings: Readings, rejected: pl.DataFrame) -> None:
@@ -258,7 +300,7 @@ def _refuse_nationals(name: str, numbers: int, reasons: Mapping[str, int]) -> No
         )
 
 
-def _are_abroad(name: str, bare: BareDigits, region: str | None) -> bool:
+def are_abroad(name: str, bare: BareDigits, region: str | None) -> bool:
     """Whether bare digits that are a number of the region and one abroad are meant as the latter.
 
     Raises InputError where the column does not say how its bare digits are meant.

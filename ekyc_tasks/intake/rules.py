@@ -21,6 +21,7 @@ from ekyc_tasks.support.redact import without_numbers
 
 READER = 1  # raise it when the reader finds other numbers in the same file
 ALL_COLUMNS = "*"
+_SETTINGS = {"columns": "EKYC_NUMBER_COLUMN", "region": "EKYC_DEFAULT_REGION"}
 _EVERY_FILE = frozenset(["*", "**", "**/*"])
 # Codecs that Python counts as encodings of text, and no file is written in.
 _NO_ENCODINGS = frozenset(["idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"])
@@ -28,13 +29,20 @@ _NO_ENCODINGS = frozenset(["idna", "punycode", "raw-unicode-escape", "undefined"
 
 @dataclass(frozen=True, slots=True)
 class ReadingRules:
-    """What is not given is found in the file. ``columns == ("*",)``: all columns of numbers."""
+    """What is not given is found in the file. ``columns == ("*",)``: all columns of numbers.
+
+    ``chosen`` and ``is_abroad`` are never said by a person: what the reader decided when the file was
+    planned, to be read in the same way again. The columns by place and title; bare digits that may be
+    national or international are the latter.
+    """
 
     columns: tuple[str, ...] = ()
     region: str | None = None
     sheet: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
+    chosen: tuple[tuple[int, str], ...] = ()
+    is_abroad: bool | None = None
 
 
 NO_RULES = ReadingRules()
@@ -65,14 +73,30 @@ class ReadingPolicy:
     def rules_for(self, arrival: Arrival) -> ReadingRules:
         """InputError for a landed file that nobody gave a rule, where there are rules."""
         _refuse_misplaced_rules(arrival)
-        fitting = (rule.reading for rule in self.landing or () if rule.fits(arrival.name))
-        rule = next(fitting, None)
+        _, rule = self._find_rule(arrival)
         if rule is None and self.landing is not None and arrival.has_landed and self.asked == NO_RULES:
             raise InputError(
                 f"{arrival.name} matches no rule in landing.toml, so it was not read. Add a rule for it, or "
                 'a last rule with match = "*".'
             )
         return _lay_over(self.asked, rule or NO_RULES, self.settings)
+
+    def who_says(self, key: str, arrival: Arrival) -> str | None:
+        """Where the word of a person about this key is from; None where nobody says anything."""
+        number, rule = self._find_rule(arrival)
+        layers = {
+            "on the command line": self.asked,
+            f"rule {number} in landing.toml": rule or NO_RULES,
+            _SETTINGS.get(key, ""): self.settings,
+        }
+        return next((who for who, layer in layers.items() if getattr(layer, key)), None)
+
+    def _find_rule(self, arrival: Arrival) -> tuple[int, ReadingRules | None]:
+        """The first that fits, and its number, from 1."""
+        for number, rule in enumerate(self.landing or (), start=1):
+            if rule.fits(arrival.name):
+                return number, rule.reading
+        return 0, None
 
     def rules_again(self, stored: str | None) -> ReadingRules:
         """How a file is read that was planned before: as it was then, whatever is said now."""
@@ -92,10 +116,12 @@ def as_text(reading: ReadingRules) -> str:
 
 
 def rules_from(stored: str) -> ReadingRules:
-    """What `as_text` made."""
+    """What `as_text` made; an older version kept less, and a newer one may keep more."""
     values = json.loads(stored)
-    known = {field.name: values[field.name] for field in fields(ReadingRules)}
-    return ReadingRules(**{**known, "columns": tuple(known["columns"])})
+    known = {field.name: values[field.name] for field in fields(ReadingRules) if field.name in values}
+    known["columns"] = tuple(known["columns"])
+    known["chosen"] = tuple((place, title) for place, title in known.get("chosen", ()))
+    return ReadingRules(**known)
 
 
 def parse_rules(values: Mapping[str, object]) -> ReadingRules:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +21,8 @@ from ekyc_tasks.installation.write_intents import Intent, intent, sweep_uncommit
 from ekyc_tasks.intake import Arrival, take_copy
 from ekyc_tasks.intake.do_not_send import describe_misnamed, find_misnamed, require_not_the_list
 from ekyc_tasks.intake.mostly_rejected import require_mostly_numbers
-from ekyc_tasks.intake.read_numbers import ReadFile, read_file
-from ekyc_tasks.intake.rules import ReadingRules, as_text
+from ekyc_tasks.intake.read_numbers import Observer, ReadFile, read_file
+from ekyc_tasks.intake.rules import ReadingRules
 from ekyc_tasks.ledger import Batch, LandedFile, NewBatch
 from ekyc_tasks.models import BatchState
 from ekyc_tasks.phone.msisdns import Msisdns
@@ -39,6 +39,8 @@ __all__ = ["Plan", "PlanPolicy", "plan", "preview"]
 
 log = logging.getLogger(__name__)
 
+Observe = Callable[[Arrival], Observer]
+
 _WRITERS = 2  # one waits for the disk while the other makes text
 
 
@@ -48,9 +50,12 @@ async def plan(arrivals: Sequence[Arrival], context: StepContext, policy: PlanPo
     return await asyncio.to_thread(Planner(context, policy).run, arrivals)
 
 
-async def preview(arrivals: Sequence[Arrival], context: StepContext, policy: PlanPolicy) -> Plan:
-    """What `plan` would do now. Nothing is written, in the data folder or in the ledger."""
-    return await asyncio.to_thread(Planner(context, policy).preview, arrivals)
+async def preview(
+    arrivals: Sequence[Arrival], context: StepContext, policy: PlanPolicy, observe: Observe | None = None
+) -> Plan:
+    """What `plan` would do now. Nothing is written, in the data folder or in the ledger. ``observe``: who
+    looks on while a file is read."""
+    return await asyncio.to_thread(Planner(context, policy).preview, arrivals, observe)
 
 
 class _NotApproved(Exception):
@@ -90,8 +95,8 @@ class Planner:
             done = draft.plan(self._unreadable)
             return replace(done, healed=tuple(healed), misnamed=self._describe_misnamed())
 
-    def preview(self, arrivals: Sequence[Arrival]) -> Plan:
-        taken = [*self._take_again(), *self._look_at(arrivals)]
+    def preview(self, arrivals: Sequence[Arrival], observe: Observe | None = None) -> Plan:
+        taken = [*self._take_again(), *self._look_at(arrivals, observe)]
         draft = self._make_draft(taken)
         keys = [keys for _, keys in draft.batches]
         due_again = count_due_again(keys, self._context, self._policy, now=self._now)
@@ -153,8 +158,8 @@ class Planner:
         staging = self._folder.staging
         with stage_file(staging) as copy, stage_file(staging) as rejects:
             digest = take_copy(arrival, copy)
-            file = self._describe_landed(arrival, file_id, digest, reading)
-            taken = self._read_landed(file, copy, reading, arrival, rejects)
+            file = self._describe_landed(arrival, file_id, digest)
+            taken = self._read_landed(file, copy, reading, arrival, rejects=rejects)
             kept = self._folder.input_file(digest)
             if not kept.exists():
                 files.announce(kept)
@@ -164,18 +169,21 @@ class Planner:
                 publish(rejects, self._folder.rejects_file(digest))
         return taken
 
-    def _look_at(self, arrivals: Sequence[Arrival]) -> Iterator[ReadFile]:
+    def _look_at(self, arrivals: Sequence[Arrival], observe: Observe | None) -> Iterator[ReadFile]:
         """The files in their own places, for a preview."""
         for index, arrival in enumerate(arrivals, start=1):
             if self._was_planned(arrival):
                 continue
+            observer = observe(arrival) if observe is not None else None
             try:
                 reading = self._policy.reading.rules_for(arrival)
-                file = self._describe_landed(arrival, f"{self._stem}-f{index:03}", "", reading)
-                taken = self._read_landed(file, arrival.path, reading, arrival)
+                file = self._describe_landed(arrival, f"{self._stem}-f{index:03}", "")
+                taken = self._read_landed(file, arrival.path, reading, arrival, observer=observer)
                 arrival.require_unchanged()
                 yield taken
             except InputError as error:
+                if observer is not None:
+                    observer.refuse(error)
                 self._unreadable.append(str(error))
 
     def _read_landed(
@@ -184,20 +192,20 @@ class Planner:
         path: Path,
         reading: ReadingRules,
         arrival: Arrival,
+        *,
         rejects: Path | None = None,
+        observer: Observer | None = None,
     ) -> ReadFile:
         """Only what has just landed is asked about: what is planned again was taken before."""
         require_not_the_list(file.name, self._folder.do_not_send)
-        read = read_file(file, path, reading=reading, arrival=arrival, rejects=rejects)
+        read = read_file(file, path, reading=reading, arrival=arrival, rejects=rejects, observer=observer)
         require_mostly_numbers(read, most_rejected=self._policy.most_rejected)
         return read
 
     def _was_planned(self, arrival: Arrival) -> bool:
         return arrival.has_landed and self._ledger.plans.planned_before(str(arrival.path), arrival.identity)
 
-    def _describe_landed(
-        self, arrival: Arrival, file_id: str, digest: str, reading: ReadingRules
-    ) -> LandedFile:
+    def _describe_landed(self, arrival: Arrival, file_id: str, digest: str) -> LandedFile:
         return LandedFile(
             file_id=file_id,
             name=arrival.name,
@@ -209,7 +217,6 @@ class Planner:
             planned_at=self._now,
             run_id=self._context.run_id,
             replan=0,
-            reading=as_text(reading),
         )
 
     # --- writing ------------------------------------------------------------------------------------------

@@ -18,12 +18,14 @@ from ekyc_tasks.installation import open_one, open_questions
 from ekyc_tasks.installation.access import no_ledger, require_mine
 from ekyc_tasks.installation.context import StepContext
 from ekyc_tasks.installation.setup import is_made
+from ekyc_tasks.intake import Arrival
 from ekyc_tasks.intake.arrivals import Arrivals, find_settled
 from ekyc_tasks.ledger import LandedFile, Ledger, Link, glance_at, make_ledger
 from ekyc_tasks.models import NO_LINES, BatchState, Disposition
 from ekyc_tasks.money import Balance, price, worth
 from ekyc_tasks.planning.batching import fit_into
 from ekyc_tasks.planning.plan import Plan, PlanPolicy, preview
+from ekyc_tasks.reporting.explanation import Observation, describe_columns, describe_reasons, explain
 from ekyc_tasks.reporting.funnel import line_data
 from ekyc_tasks.runs.session import Problem
 from ekyc_tasks.storage.paths import Site
@@ -34,7 +36,8 @@ from ekyc_tasks.support.wording import count
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Plain data for a table or a script; ``sentences`` say what may be unexpected."""
+    """Plain data for a table or a script; ``sentences`` say what may be unexpected. ``rejected``: an example
+    of each reason. ``columns``: of files with several that are read, or in question."""
 
     files: tuple[dict[str, Any], ...]
     total: dict[str, Any]
@@ -44,6 +47,9 @@ class Estimate:
     balance: str | None
     sentences: tuple[str, ...]
     exit_code: ExitCode
+    rejected: tuple[dict[str, Any], ...] = ()
+    columns: tuple[dict[str, Any], ...] = ()
+    explanations: tuple[dict[str, Any], ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         return {
@@ -55,6 +61,9 @@ class Estimate:
             "balance": self.balance,
             "sentences": list(self.sentences),
             "exit_code": int(self.exit_code),
+            "rejected": list(self.rejected),
+            "columns": list(self.columns),
+            **({"explanations": list(self.explanations)} if self.explanations else {}),
         }
 
 
@@ -66,11 +75,19 @@ async def estimate_run(
     *,
     balance: Balance | None = None,
     problems: Sequence[Problem] = (),
+    explains: bool = False,
 ) -> Estimate:
     """What a run would do now with these files. ``balance``: the provider's word; ``problems``: what would
-    stop it before it buys."""
-    plan = await preview(found.settled, context, policy)
+    stop it before it buys. ``explains``: how each file is read is told as well."""
+    observations: list[Observation] = []
+
+    def observe(arrival: Arrival) -> Observation:
+        observations.append(Observation(arrival, policy.reading))
+        return observations[-1]
+
+    plan = await preview(found.settled, context, policy, observe)
     per_10k = spending.price_per_10k
+    total = _total(plan, per_10k)
     before = [batch.numbers for batch in context.ledger.history.batches(states=[BatchState.PLANNED])]
     sizes = [*before, *(numbers for _, numbers in plan.batches)]
     budgets = _Budgets(spending, context, balance)
@@ -83,7 +100,7 @@ async def estimate_run(
     stops = [problem.text for problem in problems]
     return Estimate(
         files=tuple(_file(file, plan, per_10k) for file in plan.files),
-        total=_total(plan, per_10k),
+        total=total,
         batches=tuple(
             {"numbers": numbers, "price": _money(price(numbers, per_10k))} for _, numbers in plan.batches
         ),
@@ -98,6 +115,15 @@ async def estimate_run(
             map(without_numbers, (*stops, *unreadable, *found.unsettled, *plan.notes, *short, *asked))
         ),
         exit_code=min(codes, default=ExitCode.DONE),
+        rejected=tuple(describe_reasons(total["rejected_by_reason"], observations)),
+        columns=tuple(
+            {"file": each.arrival.name, **column}
+            for each in observations
+            for column in describe_columns(each, per_10k)
+        ),
+        explanations=tuple(
+            explain(each, policy.reading, per_10k=per_10k) for each in observations if explains
+        ),
     )
 
 

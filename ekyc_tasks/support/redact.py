@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _LINK = re.compile(r"\b\w+:(?:\\?/){2}\S+")  # also as JSON may write it: https:\/\/
 _SIGNED = re.compile(r"(?<!\S)\S*?X-Amz-\S*", re.IGNORECASE)  # what opens a link, wherever it was cut off
@@ -10,6 +11,7 @@ _MARKUP = re.compile(r"<[^<>]*>")  # a tag ends where the next begins, or hostil
 # Seven digits or more, however they are grouped, may be a phone number.
 _DIGITS = re.compile(r"\+?\d(?:(?:[\s()./\-\u2010-\u2015]|%20){0,3}\d){6,}")
 _LONGEST_WORDS = 200  # characters
+_LONGEST_SHAPE = 32  # characters
 # In sentences of ours, names of files and ids of batches are left whole: here it takes nine digits.
 _ID = (
     r"\b(?:\d{8}-\d{6}-[0-9a-f]{6}|import-(?:[a-z]+-)?[0-9a-f]{16}"  # batches
@@ -40,6 +42,27 @@ def without_numbers(text: str) -> str:
     Ids of batches and times (2026-11-24, 20261124153000) stay. Applied twice, it changes nothing more.
     """
     return _LIKE_A_NUMBER.sub(_number_or_not, text)
+
+
+def shape_of(text: str) -> str:
+    """How a cell is written, not what it says: digits as •, letters as a or A, at most 32 characters."""
+    plain = unicodedata.normalize("NFKC", text[: 4 * _LONGEST_SHAPE])
+    shape = " ".join("".join(map(_mask, plain)).split())
+    is_cut = len(shape) > _LONGEST_SHAPE or len(text) > 4 * _LONGEST_SHAPE
+    return f"{shape[: _LONGEST_SHAPE - 1]}…" if is_cut else shape
+
+
+def _mask(sign: str) -> str:
+    match unicodedata.category(sign)[0]:
+        case "L":
+            return "A" if sign.isupper() else "a"
+        case "N":
+            return "•"
+        case "Z":
+            return " "
+        case "P" | "S":
+            return sign if unicodedata.category(sign) != "So" else "□"
+    return " " if sign.isspace() else ""  # marks, and what cannot be seen
 
 
 def _number_or_not(match: re.Match[str]) -> str:

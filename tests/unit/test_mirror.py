@@ -57,6 +57,7 @@ ELSEWHERE = [
     ("integration/cli/test_replay.py", "by the command", "results.load"),
     ("integration/cli/test_normalize.py", "by the command", "intake.sent_list"),
     ("integration/cli/test_plan.py", "by the command", "reporting.estimate"),
+    ("integration/cli/test_explain.py", "by the command", "reporting.explanation"),
     ("integration/exchange/test_check_account.py", "by the step", "ledger.accounts"),
     ("integration/ledger/test_progress.py", "by every transition", "ledger.store ledger.history"),
     ("integration/ledger/test_identity.py", "by the ledger's owner", "ledger.metadata"),

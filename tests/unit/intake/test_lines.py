@@ -98,7 +98,12 @@ def test_a_layout_says_where_the_header_is(tmp_path):
     assert (shown.header, shown.titles, shown.delimiter, shown.why) == (3, 1, ";", Why.PHONES)
     [block] = blocks_of(tmp_path, "a.txt", f"{A}\n{B}\n")
     shown = block.layout
-    assert (shown.header, shown.titles, shown.delimiter, shown.why) == (None, 0, None, Why.SINGLE)
+    assert (shown.header, shown.titles, shown.delimiter, shown.why) == (
+        None,
+        0,
+        text.NO_DELIMITER,
+        Why.SINGLE,
+    )
 
 
 def test_a_cell_of_several_lines_is_one_row(tmp_path):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.landed_files import workbook
 from support.phone_lines import seeded
 
 from ekyc_tasks.errors import InputError
-from ekyc_tasks.intake.read_numbers import origins_of_numbers, read_named_list
-from ekyc_tasks.intake.rules import ReadingRules
+from ekyc_tasks.intake import columns, lines, read_numbers, workbooks
+from ekyc_tasks.intake.read_numbers import keep_decisions, origins_of_numbers, read_named_list
+from ekyc_tasks.intake.rules import ReadingRules, as_text, rules_from
 from ekyc_tasks.phone.numbering_plans import are_valid
 
 
@@ -52,6 +57,74 @@ def test_each_number_has_the_line_that_it_stands_on_first(path):
         41798284651: 1,
         41798284652: 1,
     }
+
+
+ROWS = [
+    ("+41798284651", "x", "+41798284652"), ("41798284653", "", "0041798284654"),
+    ("+41798284651; +41798284655", "7", ""), ("junk", "y", "+41798284657"),
+]  # fmt: skip
+
+
+def as_csv(*titles, delimiter=",", above=""):
+    rows = [titles] if titles else []
+    return above + "".join(f"{delimiter.join(row)}\n" for row in [*rows, *ROWS])
+
+
+def as_json_lines(*titles):
+    return "".join(json.dumps(dict(zip(titles, row, strict=True))) + "\n" for row in ROWS)
+
+
+def as_workbook(*titles):
+    rows = [titles, *ROWS]
+    return workbook(
+        {"A1": "no numbers here"},
+        {f"{'ABC'[x]}{y}": cell for y, row in enumerate(rows, 1) for x, cell in enumerate(row) if cell},
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reading"),
+    [
+        ("a.csv", as_csv("Phone 1", "Note", "Phone 2"), ReadingRules()),
+        ("a.csv", as_csv("Mobile", "Note", "Fax", delimiter=";"), ReadingRules()),
+        ("a.csv", as_csv("Mobile", "Note", "Office"), ReadingRules(("Office",), "CH")),
+        ("a.csv", as_csv("Mobile", "Note", "Office", above="Customers\n\n"), ReadingRules(("*",))),
+        ("a.csv", as_csv(), ReadingRules(("*",))),
+        ("a.txt", as_csv(), ReadingRules(("*",), "DE")),
+        ("a.txt", "+41798284651, +41798284652\n+41798284653\n", ReadingRules()),
+        ("a.txt", "41798284651\n14155552671\n12025550123\n", ReadingRules(region="DE")),
+        ("a.jsonl", as_json_lines("Phone 1", "Note", "Phone 2"), ReadingRules()),
+        ("a.jsonl", as_json_lines("Mobile", "Note", "Office"), ReadingRules(("Office",))),
+        ("a.xlsx", as_workbook("Mobile", "Note", "Fax"), ReadingRules()),
+    ],
+)
+def test_what_was_decided_once_is_read_the_same_by_a_reader_that_decides_otherwise(
+    path, monkeypatch, name, content, reading
+):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    found = read_named_list(path, name=name, reading=reading)
+    before = origins_of_numbers(path, name=name, reading=reading)
+    assert len(found.keys)
+
+    def decide_otherwise(*_, **__):
+        raise InputError("in doubt")
+
+    for module, decision in (
+        (columns, "_choose_columns"),
+        (columns, "_find_named"),
+        (lines, "_find_delimiter"),
+        (workbooks, "_has_numbers"),
+        (read_numbers, "are_abroad"),
+    ):
+        monkeypatch.setattr(module, decision, decide_otherwise)
+    kept = rules_from(as_text(keep_decisions(reading, found)))
+    again = read_named_list(path, name=name, reading=kept)
+    assert replace(again, keys=0, layout=0) == replace(found, keys=0, layout=0)
+    assert again.keys.tolist() == found.keys.tolist()
+    after = origins_of_numbers(path, name=name, reading=kept)
+    assert after.lines.tolist() == before.lines.tolist()
+    titles = [[each.title for each in one.layout.columns] for one in (before, after)]
+    assert titles[0] == titles[1]
 
 
 def american_numbers(count):

@@ -32,6 +32,8 @@ ANY = st.builds(
     st.none() | st.text(min_size=1),
     st.none() | st.sampled_from([";", "\t"]),
     st.none() | st.sampled_from(["gbk", "utf-8"]),
+    st.lists(st.tuples(st.integers(0, 99), st.text()), max_size=3).map(tuple),
+    st.none() | st.booleans(),
 )
 
 
@@ -285,6 +287,24 @@ def test_what_is_stored_is_read_back_and_has_the_readers_version(reading):
     assert rules_from(stored) == reading
     assert json.loads(stored)["reader"] >= 1
     assert stored.isascii()
+
+
+def test_what_an_older_version_stored_is_read():
+    unsaid = {"sheet": None, "delimiter": None, "encoding": None}
+    stored = {"columns": ["Mobile"], "region": "CH", **unsaid, "reader": 1}
+    assert rules_from(json.dumps(stored)) == ReadingRules(("Mobile",), "CH")
+
+
+def test_who_says_how_a_file_is_read():
+    rules = (LandingRule("b*", ReadingRules()), LandingRule("a*", ReadingRules(region="DE")))
+    policy = ReadingPolicy(ReadingRules(("Tel",), "US"), rules, ReadingRules(sheet="S"))
+    arrival = Arrival(Path("a.csv"), "a.csv", 1, mtime_ns=0, inode=0)
+    assert {key: policy.who_says(key, arrival) for key in ("sheet", "region", "columns", "encoding")} == {
+        "sheet": "on the command line",
+        "region": "rule 2 in landing.toml",
+        "columns": "EKYC_NUMBER_COLUMN",
+        "encoding": None,
+    }
 
 
 def test_a_file_is_read_again_as_it_was_then_and_one_of_before_by_the_settings():

@@ -9,7 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cpu_time import steady_seconds
 
-from ekyc_tasks.support.redact import scrub, without_numbers
+from ekyc_tasks.support.redact import scrub, shape_of, without_numbers
+
+
+@pytest.mark.parametrize(
+    ("cell", "shape"),
+    [
+        ("+41 (79) 828-46-51 Ann O'Neil", "+•• (••) •••-••-•• Aaa A'Aaaa"),
+        ("４１７９, тел. Ⓐ x\u200b1\n\t2", "••••, aaa. A a• •"),
+        ("4.1798E+10", "•.••••A+••"),
+        ("9" * 1000, "•" * 31 + "…"),
+        ("", ""),
+    ],
+)
+def test_a_shape_shows_how_a_cell_is_written(cell, shape):
+    assert shape_of(cell) == shape
+
+
+@given(st.text())
+def test_a_shape_has_no_digit_and_no_letter_of_the_cell(cell):
+    shape = shape_of(cell)
+    assert not [sign for sign in shape if sign.isalnum() and sign not in "aA"]
+    assert len(shape) <= 32
+    assert shape.isprintable()
 
 
 @pytest.mark.parametrize(
