@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ _COLUMNS = (
     ("waiting", "waiting"),
     ("to send", "to_send"),
 )
+_ALWAYS_SHOWN = {"lines", "rejected", "to_send"}
 
 
 def show_plan(
@@ -114,17 +115,19 @@ def _show(estimate: Estimate, out: Console) -> None:
 
 
 def _files_table(estimate: Estimate) -> Table:
-    files = table("What would be sent", "file", *right(*(title for title, _ in _COLUMNS), "price", "saved"))
+    """What happened to no number has no column: all of them are too many for a narrow terminal."""
+    shown = {name: title for title, name in _COLUMNS if name in _ALWAYS_SHOWN or estimate.total[name]}
+    files = table("What would be sent", "file", *right(*shown.values(), "price", "saved"))
     for file in estimate.files:
-        files.add_row(*_cells(file["name"], file))
+        files.add_row(*_cells(file["name"], file, shown))
     if len(estimate.files) > 1:
         files.add_section()
-        files.add_row(*_cells("all", estimate.total))
+        files.add_row(*_cells("all", estimate.total, shown))
     return files
 
 
-def _cells(name: str, counts: dict[str, Any]) -> list[str]:
-    numbers = [f"{counts[column]:,}" for _, column in _COLUMNS]
+def _cells(name: str, counts: dict[str, Any], shown: Iterable[str]) -> list[str]:
+    numbers = [f"{counts[column]:,}" for column in shown]
     return [name, *numbers, counts["price"] or "", counts["saved"] or ""]
 
 

@@ -172,6 +172,12 @@ def test_each_reason_is_shown_with_an_example_and_its_place(home):
     assert re.search(r"2 +no digits +aaaa +a.txt, line 21", plan().stdout)
 
 
+def test_what_happened_to_no_number_has_no_column(home):
+    drop(home, "a.txt", "+41798284651\n" * 20)
+    [titles] = [line.split() for line in plan().stdout.splitlines() if line.startswith("file")]
+    assert titles == ["file", "lines", "rejected", "duplicates", "to", "send", "price", "saved"]
+
+
 def test_nothing_is_written(home):
     drop(home, "crm.csv", CRM)
     before = {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file()}
