@@ -44,12 +44,14 @@ _ABROAD_SIZE = 3  # 00, and a digit that is none
 @dataclass(frozen=True, slots=True)
 class BareDigits:
     """How bare digits, with neither ``+`` nor ``00``, can be read: how many as a valid number of the default
-    region, as a valid number abroad, as both or as neither."""
+    region, as a valid number abroad, as both or as neither. ``at_odds``: as both, where the row says of which
+    country the number is, and the one abroad is of another."""
 
     national: int = 0
     abroad: int = 0
     both: int = 0
     neither: int = 0
+    at_odds: int = 0
 
     def __add__(self, other: BareDigits) -> BareDigits:
         return BareDigits(
@@ -57,6 +59,7 @@ class BareDigits:
             self.abroad + other.abroad,
             self.both + other.both,
             self.neither + other.neither,
+            self.at_odds + other.at_odds,
         )
 
 
@@ -79,11 +82,17 @@ class Readings:
     bare: BareDigits
 
 
-def read_msisdns(texts: Texts | pl.Series, *, default_region: str | None = None) -> Readings:
-    """Read all numbers of the texts. Raises ConfigurationError when ``default_region`` is no region."""
+def read_msisdns(
+    texts: Texts | pl.Series, *, default_region: str | None = None, at_home: bool = False
+) -> Readings:
+    """Read all numbers of the texts. Raises ConfigurationError when ``default_region`` is no region.
+
+    ``at_home``: bare digits are of this region or rejected, of any country where the column says so; without
+    a region, they are no number.
+    """
     check_region(default_region)
     texts = texts if isinstance(texts, Texts) else Texts.of(texts)
-    reader = _TextReader(len(texts), default_region)
+    reader = _TextReader(len(texts), default_region, at_home=at_home)
     reader.read_digits(texts)
     for tidy, words in ((_as_written, _WORDS), (clean, _NO_DIGITS)):
         left = reader.places_left()
@@ -114,8 +123,9 @@ class _Digits:
 class _TextReader:
     """Texts by place; those whose verdict is LOOK are left for the next way to read them."""
 
-    def __init__(self, count: int, region: str | None) -> None:
+    def __init__(self, count: int, region: str | None, *, at_home: bool) -> None:
         self._region = region
+        self._at_home = at_home
         self._numbering = None if region is None else numbering_of_region(region)
         self._keys = np.empty(count, dtype=np.int64)
         self._verdicts = np.full(count, LOOK, dtype=np.uint8)
@@ -180,7 +190,7 @@ class _TextReader:
         texts = text.filter(pl.Series(is_left)).fill_null("").to_list()
         for place, each in zip(places[is_left].tolist(), texts, strict=True):
             if each not in known:
-                known[each] = read_cell(each, self._region)
+                known[each] = tuple(map(self._keep_at_home, read_cell(each, self._region)))
             self._add(place, known[each])
 
     def readings(self) -> Readings:
@@ -209,7 +219,7 @@ class _TextReader:
         self._more += [(place, _key(reading)) for reading in numbers[1:]]
         self._reasons += [(place, reading.reason) for reading in found if reading.reason is not None]
         for reading in found:
-            self._bare += _count_bare(reading)
+            self._bare += self._count_bare(reading)
             if reading.abroad is not None:
                 self._doubts.append((np.array([place]), np.array([int(reading.abroad)])))
 
@@ -230,6 +240,11 @@ class _TextReader:
         has_zero = zeros > 0
         is_abroad = found.may_be_abroad[bare] & ~has_zero & (digits <= MAX_DIGITS)
         is_abroad &= are_valid(values * is_abroad)
+        if self._numbering is None and self._at_home:
+            self._verdicts[places] = np.where(
+                (zeros > 1) | ~found.is_one[bare], LOOK, REASONS.index(NATIONAL)
+            )
+            return
         if self._numbering is None:
             by_table = self._verdicts[places]
             verdicts = np.where(has_zero | (by_table == POSSIBLE), REASONS.index(NATIONAL), by_table)
@@ -243,6 +258,11 @@ class _TextReader:
             return
         keys, is_national, is_unclear = _read_nationally(values, digits, self._numbering)
         is_doubtful = is_national & is_abroad & (keys != values)
+        is_at_odds = np.zeros(len(values), dtype=np.bool_)
+        if self._at_home:
+            code = self._numbering.code
+            is_at_odds = values // POWERS[np.clip(digits - len(code), 0, MOST_DIGITS)] != int(code)
+            is_abroad &= is_national | ~is_at_odds
         starts = values // POWERS[np.minimum(digits, MOST_DIGITS) - 1]
         is_dialled = np.isin(starts, [int(digit) for digit in first_digits(self._numbering.abroad)])
         neither = np.where(is_dialled, LOOK, REASONS.index(NOT_HERE))
@@ -256,8 +276,32 @@ class _TextReader:
         self._bare += BareDigits(
             national=int(np.count_nonzero(is_settled & is_national & ~is_doubtful)),
             abroad=int(np.count_nonzero(is_settled & ~is_national)),
-            both=int(np.count_nonzero(is_doubtful)),
+            both=int(np.count_nonzero(is_doubtful & ~is_at_odds)),
             neither=int(np.count_nonzero(verdicts == REASONS.index(NOT_HERE))),
+            at_odds=int(np.count_nonzero(is_doubtful & is_at_odds)),
+        )
+
+    def _keep_at_home(self, reading: Reading) -> Reading:
+        """As it is, or rejected: bare digits of another country than that of the row."""
+        is_abroad = reading.is_bare and not reading.is_national
+        if not self._at_home or not is_abroad or self._is_home(reading.number):
+            return reading
+        return Reading(reason=NATIONAL if self._numbering is None else NOT_HERE)
+
+    def _is_home(self, number: str | None) -> bool:
+        return self._numbering is not None and (number or "").startswith(f"+{self._numbering.code}")
+
+    def _count_bare(self, reading: Reading) -> BareDigits:
+        if reading.reason in {NATIONAL, NOT_HERE}:
+            return BareDigits(neither=1)
+        if not reading.is_bare:
+            return BareDigits()
+        if reading.abroad is None:
+            return BareDigits(national=1) if reading.is_national else BareDigits(abroad=1)
+        return (
+            BareDigits(at_odds=1)
+            if self._at_home and not self._is_home(reading.abroad)
+            else BareDigits(both=1)
         )
 
 
@@ -301,13 +345,3 @@ def _put_code_before(code: str, values: Msisdns, digits: Counts) -> tuple[Msisdn
 
 def _key(reading: Reading) -> int:
     return int(reading.number or NO_MSISDN)
-
-
-def _count_bare(reading: Reading) -> BareDigits:
-    if reading.reason in {NATIONAL, NOT_HERE}:
-        return BareDigits(neither=1)
-    if not reading.is_bare:
-        return BareDigits()
-    if reading.abroad is not None:
-        return BareDigits(both=1)
-    return BareDigits(national=1) if reading.is_national else BareDigits(abroad=1)

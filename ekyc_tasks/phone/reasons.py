@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 AND_MORE = "a number and something else"
+COUNTRIES_DIFFER = "national number, and its line names two countries"
 COMMENT = "commented out"
 DATE = "looks like a date or an address, not a phone number"
 FRACTION = "a fraction, not a phone number"
@@ -15,8 +16,10 @@ NO_DIGITS = "no digits"
 NO_LENGTH = "no number of this country has this length"
 NOT_A_NUMBER = "not a phone number"
 NOT_HERE = "not a valid number in the default region"
+NOT_THERE = "not a valid number in the country beside it"
 ROUNDED = "spreadsheet rounding lost digits; export the column as text"
 SEVERAL = "more than one number"
 TOO_LONG = "too long"
 TOO_SHORT = "too short"
 TWO_WAYS = "can be read in two ways"
+UNKNOWN_COUNTRY = "national number, and the country beside it is unknown"
