@@ -117,12 +117,40 @@ _VAGUE = r"""
 """
 
 
+_COUNTRY = r"""
+    countr(?:y|ies) | \b land(?:code|nummer)? \b | land(?:es|er)(?:code|kennzahl|kurzel|name|kennung)
+    | laendercode | \b pays \b | \b pais \b | \b paese \b | \b nazione \b | \b nation \b | стран[аы]\b
+    | \b краін[аи] \b | \b kraj(?:u)? \b | 国家 | 國家 | 国别 | 國別 | 国コード | 国名 | \b 国 \b
+    | 국가 | 나라 | دولة | بلد | \b देश \b | negara | quoc \ gia | \b ma \ nuoc \b | \b ulke(?:si)? \b
+"""
+# Of a number, not of a person.
+_CALLING_CODE = r"""
+    \b dial(?:l?ing)? \ ?(?:code|prefix) | \b (?:calling|isd) \ ?code | \b international \ (?:code|prefix)
+    | land(?:es|er)vorwahl | laendervorwahl | indicatif \ (?:pays|du\ pays|international)
+    | (?:prefijo|prefisso|prefixo) \ (?:internac?z?ional|internacional|pais|de\ pais|paese) | \b ddi \b
+    | 国际区号 | 國際區號 | 國碼 | 国码 | 国番号 | 국가번호
+"""
+_PREFIX = r"""
+    \b prefix \b | vorwahl | \b indicatif \b | \b prefijo \b | \b prefisso \b | \b prefixo \b | 区号 | 區號
+    | \b (?:phone|tel|mobile) \ code \b
+"""
+# Countries that say nothing about a phone of today, and numbers of countries that are no calling codes.
+_ELSEWHERE = r"""
+    birth | \b born | origin | gebor | geburt | naissance | nacim | nascim | nascita | рожд | 出生 | herkunft
+    | \b origen | passport | \b visa \b | \b bank | \b iban | currenc | \b tax | \b ip \b | \b ids? \b
+    | \b num(?:eric)? \b | \b issu | previous | former
+"""
+
+
 def _compile(words: str) -> re.Pattern[str]:
     return re.compile(words, re.VERBOSE)
 
 
 _IS_PHONE, _IS_ASIDE, _IS_ATTRIBUTE, _IS_IDENTIFIER, _IS_VAGUE = map(
     _compile, (_PHONE, _ASIDE, _ATTRIBUTE, _IDENTIFIER, _VAGUE)
+)
+_IS_COUNTRY, _IS_CALLING_CODE, _IS_PREFIX, _IS_ELSEWHERE = map(
+    _compile, (_COUNTRY, _CALLING_CODE, _PREFIX, _ELSEWHERE)
 )
 
 
@@ -131,7 +159,7 @@ def kind_of(title: str) -> Kind:
     """What a cell says, read as the name of a column."""
     if len(title) > LONGEST_NAME:
         return Kind.PLAIN
-    words = _fold(re.sub("(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", title)))
+    words = _words_of(title)
     words = words.replace("whats app", "whatsapp")
     is_phone = words in _PHONE_ALONE or bool(_IS_PHONE.search(words))
     if _IS_ASIDE.search(words):
@@ -143,6 +171,29 @@ def kind_of(title: str) -> Kind:
     return Kind.VAGUE if _IS_VAGUE.search(words) else Kind.PLAIN
 
 
+class CountryKind(Enum):
+    """``NUMBER``: the country of the number itself. ``PREFIX``: its calling code, or the code of an area."""
+
+    NUMBER = "calling codes of numbers"
+    PLACE = "countries"
+    PREFIX = "calling codes or area codes"
+    NONE = "anything else"
+
+
+@lru_cache(maxsize=4096)
+def country_kind_of(title: str) -> CountryKind:
+    """What the name of a column says about countries."""
+    words = _words_of(title)
+    if len(title) > LONGEST_NAME or _IS_ASIDE.search(words) or _IS_ELSEWHERE.search(words):
+        return CountryKind.NONE
+    is_country = bool(_IS_COUNTRY.search(words))
+    if _IS_CALLING_CODE.search(words) or (is_country and _IS_PHONE.search(words)):
+        return CountryKind.NUMBER
+    if is_country:
+        return CountryKind.PLACE
+    return CountryKind.PREFIX if _IS_PREFIX.search(words) else CountryKind.NONE
+
+
 def comparable(title: str) -> str:
     """Equal for names that a person takes for the same; empty for one without a letter or a digit."""
     return _fold(title).replace(" ", "_")
@@ -152,6 +203,10 @@ def stem_of(title: str) -> str:
     """The same for columns that differ in a number only: Phone 1 - Value, Phone 2 - Value."""
     words = [re.sub(r"(?<=\D)\d{1,2}$", "", word) for word in _fold(title).split() if not word.isdigit()]
     return " ".join(words) or _fold(title)
+
+
+def _words_of(title: str) -> str:
+    return _fold(re.sub("(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", title)))
 
 
 def _is_bare_id(words: str) -> bool:

@@ -8,27 +8,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake.column_names import Kind, comparable, kind_of, stem_of
+from ekyc_tasks.intake.country_columns import NO_COUNTRIES, CountryColumns, find_country_columns
+from ekyc_tasks.intake.file_layout import Column, Why, columns_at
+from ekyc_tasks.intake.number_shapes import holds_number, is_like_number
 from ekyc_tasks.intake.rules import ALL_COLUMNS, ReadingRules
 
-_SPACES = r"[\s().,/\-‐-―]"
-_RUN = re.compile(rf"(\+?)[( ]*\d(?:{_SPACES}{{0,3}}\d){{5,}}")  # digits, and what people set between them
-_AROUND = re.compile(r"""[\s'"=()+`‘’“”]*(?:[a-z]+[:.= ]+/*)?[\s(]*|[\s'"=()`‘’“”]*""", re.IGNORECASE)
-# Behind a number: the rest of a WhatsApp id, an extension, a float's end or one word.
-_BEHIND = re.compile(
-    r"""\.?0?(?:E\+?\d{1,2})?(?:(?::\d+)?@(?:s\.whatsapp\.net|c\.us)|\s*\(?[^\W\d_]+\.?\)?|\s*(?:;ext=|x|ext\.?|\#)\s*\d+)?[\s'"=)’”]*""",
-    re.IGNORECASE,
-)
-_PARTS = re.compile(r"\s*(?::::|[;|\n,]|\s/\s)\s*")  # of a cell with several numbers
-_DATE = re.compile(
-    r"(?:\d{4}([-./])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2\d{2,4})(?:[T ]\d{1,2}:\d\d.*)?"
-    r"|\d{1,3}(?:\.\d{1,3}){3}"  # an address of the internet
-)
 # In the name of a column: Phone (e.g. +41 79 …)
 _EXAMPLE = re.compile(
     r"[(\[（](?:e\.? ?g|z\.? ?b|p\.? ?ex|ex|ej|es|por ejemplo|format|напр|例|如|örn|contoh)"
@@ -37,8 +26,6 @@ _EXAMPLE = re.compile(
 )
 _DAY = re.compile(r"(?:19|20)\d\d[-/. ]?(?:19|20)?\d\d(?:\d\d)?")
 _INTERNATIONAL = re.compile(r"""['"= (]*(?:[a-z]+[:.= ]+/*)?[( ]*(?:\+|00)""", re.IGNORECASE)
-_FEWEST_DIGITS, _MOST_DIGITS = 6, 17
-_FEWEST_BARE = 9  # digits that may be a number by themselves, where neither a name nor a plus says so
 _MAJORITY = 0.5  # of a column's cells
 _CLEARLY = 0.1  # so much more worth decides between two columns
 _COLUMNS_NAMED = 6  # in one sentence
@@ -46,38 +33,6 @@ _BARE_WORTH = 0.7  # identifiers look like numbers too: those with a plus or 00 
 _TITLE_ROWS = 30  # above a header, blank ones not counted
 EVERY_COLUMN = (ALL_COLUMNS,)
 _WHERE = "with --column, in landing.toml or in EKYC_NUMBER_COLUMN"
-
-
-class Why(Enum):
-    """Why these columns are read, and no others."""
-
-    NAMED = "named by you"
-    EVERY = "you asked for all columns with numbers"
-    PHONES = "named for phones"
-    CONTENT = "its content is most like phone numbers"
-    VAGUE = "its name may mean phone numbers"
-    SINGLE = "the file has one column"
-    CARDS = "every TEL of the vCards"
-    AGAIN = "read when the file was planned"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """``place``: from 0. ``title``: what the file calls it; empty where it has no name."""
-
-    place: int
-    title: str = ""
-
-    @property
-    def label(self) -> str:
-        """Fit for a sentence: a number in place of a name is not shown."""
-        title = self.title.strip()
-        return f"“{title}”" if title and not holds_number(title) else f"column {self.place + 1}"
-
-
-def columns_at(titles: Sequence[str], places: Iterable[int]) -> tuple[Column, ...]:
-    """Rows may be wider than their header."""
-    return tuple(Column(place, titles[place] if place < len(titles) else "") for place in places)
 
 
 class SeveralColumns(InputError):
@@ -92,13 +47,15 @@ class SeveralColumns(InputError):
 class ColumnChoice:
     """``indexes``: the columns to read, from 0. ``watched``: columns that look empty; a number in one of
     them makes the file a question. ``header``: which row of the sample names the columns, if one does;
-    ``above``: rows before it in which there may be a number."""
+    ``above``: rows before it in which there may be a number. ``countries``: columns that say of which
+    country the numbers are."""
 
     indexes: tuple[int, ...]
     watched: tuple[int, ...] = ()
     header: int | None = None
     above: tuple[int, ...] = ()
     why: Why = Why.SINGLE
+    countries: CountryColumns = NO_COUNTRIES
 
 
 def choose(rows: Sequence[list[str]], rules: ReadingRules, name: str) -> ColumnChoice:
@@ -107,6 +64,13 @@ def choose(rows: Sequence[list[str]], rules: ReadingRules, name: str) -> ColumnC
     ``name`` is what to call the file. A single column is always the one, whatever is in it. Raises InputError
     when a named column does not exist, when none holds numbers, or when it is in doubt which to read.
     """
+    choice = _choose_numbers(rows, rules, name)
+    titles = rows[choice.header] if choice.header is not None else []
+    body = rows if choice.header is None else rows[choice.header + 1 :]
+    return replace(choice, countries=find_country_columns(titles, body, choice.indexes, rules, name))
+
+
+def _choose_numbers(rows: Sequence[list[str]], rules: ReadingRules, name: str) -> ColumnChoice:
     width = max(map(len, rows))
     wanted = [each for each in rules.columns if rules.columns != EVERY_COLUMN]
     header = _find_named_header(rows, wanted, width) if wanted else None
@@ -135,6 +99,13 @@ def choose_titled(
     titles: Sequence[str], rows: Sequence[list[str]], rules: ReadingRules, name: str
 ) -> ColumnChoice:
     """The same where the file itself says what its columns are called."""
+    choice = _choose_titled_numbers(titles, rows, rules, name)
+    return replace(choice, countries=find_country_columns(titles, rows, choice.indexes, rules, name))
+
+
+def _choose_titled_numbers(
+    titles: Sequence[str], rows: Sequence[list[str]], rules: ReadingRules, name: str
+) -> ColumnChoice:
     if rules.chosen:
         before = {title for _, title in rules.chosen}
         return ColumnChoice(tuple(at for at, each in enumerate(titles) if each in before), why=Why.AGAIN)
@@ -150,30 +121,6 @@ def raise_watched(title: str, name: str) -> None:
         f"{name} has numbers in a second column of phone numbers, {_quote(title)}, further down. Name the "
         f'columns to read {_WHERE}, or "*" for all of them.'
     )
-
-
-def holds_number(cell: str) -> bool:
-    """Whether a phone number may stand somewhere in it. Cheap, and rather once too often."""
-    plain = unicodedata.normalize("NFKC", cell)
-    return not _DATE.fullmatch(plain.strip()) and any(
-        len(re.findall(r"\d", run[0])) >= (_FEWEST_DIGITS if run[1] else _FEWEST_BARE)
-        for run in _RUN.finditer(plain)
-    )
-
-
-def is_like_number(cell: str) -> bool:
-    """Whether a cell is a number, or several, but for a label in front or a word behind."""
-    plain = "".join(
-        each for each in unicodedata.normalize("NFKC", cell) if unicodedata.category(each) != "Cf"
-    )
-    parts = [part for part in _PARTS.split(plain) if part.strip()]
-    return _is_one(plain.strip()) or (bool(parts) and all(map(_is_one, parts)))
-
-
-def is_list(rows: Collection[Sequence[str]]) -> bool:
-    """Whether all that is in these rows are numbers: then they are lines of several, not a table."""
-    cells = [cell for row in rows for cell in row if cell.strip()]
-    return bool(cells) and all(is_like_number(cell) and holds_number(cell) for cell in cells)
 
 
 # --- headers --------------------------------------------------------------------------------------------
@@ -341,16 +288,6 @@ def _worth(cells: list[str], kind: Kind) -> float:
     if kind is Kind.OTHER and abroad <= _MAJORITY * len(filled):
         return 0  # identifiers are digits as well
     return (abroad + _BARE_WORTH * (len(alike) - abroad)) / len(filled)
-
-
-def _is_one(text: str) -> bool:
-    run = _RUN.search(text)
-    if run is None or _DATE.fullmatch(text):
-        return False
-    digits = len(re.findall(r"\d", run[0]))
-    before, behind = text[: run.start()], text[run.end() :]
-    is_alone = bool(_AROUND.fullmatch(before)) and bool(_BEHIND.fullmatch(behind))
-    return is_alone and _FEWEST_DIGITS <= digits <= _MOST_DIGITS
 
 
 # --- questions ------------------------------------------------------------------------------------------

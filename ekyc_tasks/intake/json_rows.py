@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 
 import numpy as np
@@ -12,8 +13,11 @@ import polars as pl
 
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake.column_names import Kind, kind_of, stem_of
-from ekyc_tasks.intake.columns import EVERY_COLUMN, Column, Why, choose_titled, holds_number, raise_watched
-from ekyc_tasks.intake.line_block import Blocks, Cell, FileLayout, Lines, make_block_of_cells
+from ekyc_tasks.intake.columns import EVERY_COLUMN, choose_titled, raise_watched
+from ekyc_tasks.intake.country_columns import NO_COUNTRIES, CountryColumns
+from ekyc_tasks.intake.file_layout import Column, FileLayout, Why
+from ekyc_tasks.intake.line_block import Blocks, Cell, Lines, make_block_of_cells
+from ekyc_tasks.intake.number_shapes import holds_number
 from ekyc_tasks.intake.rules import ReadingRules
 
 BROKEN_JSON = "this line is not valid JSON"
@@ -121,17 +125,23 @@ def _walk(value: object, path: str = "") -> Iterator[tuple[str, str]]:
 
 @dataclass(slots=True)
 class _Keys:
-    """Which paths are read, each with its number, and which make the file a question when they hold one."""
+    """Which paths are read, each with its number, and which make the file a question when they hold one.
+
+    ``known``: each path and its place, by which ``countries`` calls it.
+    """
 
     chosen: dict[str, int]
     watched: set[str]
-    known: set[str]
+    known: dict[str, int]
     rules: ReadingRules
+    countries: CountryColumns = NO_COUNTRIES
     why: Why = Why.SINGLE
 
     def learn(self, path: str) -> None:
         """A path that the first rows do not have."""
-        self.known.add(path)
+        self.known[path] = len(self.known)
+        if self.rules.country_column is None:
+            self.countries = self.countries.add(self.known[path], path)
         if not self.rules.chosen and kind_of(path) is Kind.SURE and self.rules.columns in {(), EVERY_COLUMN}:
             stems = {stem_of(each) for each in self.chosen}
             is_chosen = self.rules.columns == EVERY_COLUMN or not stems or stem_of(path) in stems
@@ -153,16 +163,15 @@ def _blocks(rows: Iterator[_Row], name: str, rules: ReadingRules) -> Blocks:
         lines: Lines = np.array([row.line for row in block], dtype=np.int64)
         empty = pl.Series([""] * len(block), dtype=pl.String)
         filled = {index: each for index, each in cells.items() if each}
-        yield make_block_of_cells(lines, [empty], instead=filled, layout=keys.layout())
+        told = make_block_of_cells(lines, [empty], instead=filled, layout=keys.layout())
+        yield keys.countries.tell(told, lines, partial(_texts_at, block, list(keys.known)))
 
 
 def _choose_keys(sample: list[_Row], rules: ReadingRules, name: str) -> _Keys:
     paths = list(dict.fromkeys(path for row in sample for path, _ in row.cells))
-    if rules.chosen:
-        before = {path: place for place, (_, path) in enumerate(rules.chosen)}
-        return _Keys(before, set(), set(before), rules, Why.AGAIN)
+    before = {path: place for place, (_, path) in enumerate(rules.chosen)}
     if not paths:
-        return _Keys({}, set(), set(), rules)
+        return _Keys(before, set(), {}, rules)
     places = {path: index for index, path in enumerate(paths)}
     table = []
     for row in sample:
@@ -171,9 +180,15 @@ def _choose_keys(sample: list[_Row], rules: ReadingRules, name: str) -> _Keys:
             cells[places[path]].append(text)
         table.append([";".join(each) for each in cells])
     choice = choose_titled(paths, table, rules, name)
-    chosen = {paths[index]: place for place, index in enumerate(choice.indexes)}
+    chosen = before or {paths[index]: place for place, index in enumerate(choice.indexes)}
     watched = {paths[index] for index in choice.watched}
-    return _Keys(chosen, watched, set(paths), rules, choice.why)
+    return _Keys(chosen, watched, places, rules, choice.countries, choice.why)
+
+
+def _texts_at(rows: list[_Row], paths: list[str], index: int) -> pl.Series:
+    """What each row has there; several values have to agree."""
+    found = (";".join(text for path, text in row.cells if path == paths[index]) for row in rows)
+    return pl.Series(found, dtype=pl.String)
 
 
 def _cells_of(row: _Row, keys: _Keys, name: str) -> list[Cell]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ekyc_tasks.intake.columns import Column, Why
+from ekyc_tasks.intake.file_layout import LIST, FileLayout
 from ekyc_tasks.phone import Texts
 
 NOT_BLANK = r"[^\s\u{200b}\u{2060}\u{feff}]"
@@ -24,25 +24,6 @@ ColumnNumbers = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
-class FileLayout:
-    """How a file is laid out, as its reader found it, for a person to see.
-
-    ``columns``: those that are read, and ``why``. ``header``: the line that names them, if there is one;
-    ``titles``: how many lines above it were skipped. ``delimiter``: of a text, between its cells.
-    """
-
-    columns: tuple[Column, ...] = (Column(0),)
-    why: Why = Why.SINGLE
-    header: int | None = None
-    titles: int = 0
-    delimiter: str | None = None
-    sheet: str | None = None
-
-
-LIST = FileLayout()
-
-
-@dataclass(frozen=True, slots=True)
 class LineBlock:
     """Some lines of a file, in their order: an entry for each cell that may hold numbers.
 
@@ -50,7 +31,9 @@ class LineBlock:
     several cells has several entries, one after another; a line without any has one entry, an empty text.
     ``texts``: the cells as they are written. ``headers``: which of these entries name the columns, or are
     titles above them. ``flaws``: which entries must not be read, and why. ``columns``: which of those in
-    ``layout`` each entry is from, or `NO_COLUMN`; None: all are from the first.
+    ``layout`` each entry is from, or `NO_COLUMN`; None: all are from the first. ``countries``: what the row
+    of each entry says of its country (see `phone.countries`), where columns do, which are called
+    ``country_titles``.
     """
 
     lines: Lines
@@ -59,6 +42,8 @@ class LineBlock:
     flaws: Mapping[int, str] = field(default_factory=dict)
     columns: ColumnNumbers | None = None
     layout: FileLayout = LIST
+    countries: pl.Series | None = None
+    country_titles: tuple[str, ...] = ()
 
     @property
     def line_count(self) -> int:

@@ -13,29 +13,22 @@ import numpy as np
 import polars as pl
 
 from ekyc_tasks.intake import text
-from ekyc_tasks.intake.columns import (
-    choose,
-    columns_at,
-    holds_number,
-    is_like_number,
-    is_list,
-    names_surely,
-    raise_watched,
-)
+from ekyc_tasks.intake.columns import choose, names_surely, raise_watched
 from ekyc_tasks.intake.containers import open_list
+from ekyc_tasks.intake.country_columns import NO_COUNTRIES, CountryColumns
+from ekyc_tasks.intake.file_layout import LIST, FileLayout, columns_at
 from ekyc_tasks.intake.json_rows import is_json_lines, read_json_blocks, read_json_line_blocks
 from ekyc_tasks.intake.line_block import (
     ABOVE_HEADER,
-    LIST,
     NOT_BLANK,
     Blocks,
     Cell,
-    FileLayout,
     LineBlock,
     is_blank,
     make_block,
     make_block_of_cells,
 )
+from ekyc_tasks.intake.number_shapes import holds_number, is_like_number, is_list
 from ekyc_tasks.intake.parquet import read_parquet_blocks
 from ekyc_tasks.intake.rules import NO_RULES, ReadingRules
 from ekyc_tasks.intake.vcard import read_card_blocks
@@ -74,6 +67,7 @@ class _TextLayout:
     """How a text is laid out: what the first rows tell, and what holds for all.
 
     ``titles``: the names of all columns, of which ``indexes`` are read and ``watched`` should be empty.
+    ``countries`` say of which country a row is.
     ``header_lines`` name the columns or are titles; ``doubtful_lines`` stand above them with a number.
     ``shown``: what of it a person may see.
     """
@@ -85,6 +79,7 @@ class _TextLayout:
     header_lines: frozenset[int] = frozenset()
     doubtful_lines: frozenset[int] = frozenset()
     shown: FileLayout = LIST
+    countries: CountryColumns = NO_COUNTRIES
 
 
 _BLANK = _TextLayout()  # as long as no line says anything
@@ -126,7 +121,10 @@ def _block_of_rows(rows: pl.DataFrame, layout: _TextLayout, name: str) -> LineBl
     columns = [text.column(rows["row"], layout.delimiter, index) for index in layout.indexes]
     lines = rows["line"].to_numpy()
     odd = _find_odd_rows(rows, layout)
-    return make_block_of_cells(lines, columns, layout.header_lines, odd, layout=layout.shown)
+    block = make_block_of_cells(lines, columns, layout.header_lines, odd, layout=layout.shown)
+    return layout.countries.tell(
+        block, lines, lambda index: text.column(rows["row"], layout.delimiter, index)
+    )
 
 
 def _find_odd_rows(rows: pl.DataFrame, layout: _TextLayout) -> Mapping[int, list[Cell]]:
@@ -188,6 +186,7 @@ def _layout_of(piece: str, first_line: int, name: str, rules: ReadingRules) -> _
         frozenset([*hints["line"], *lines[:header]]) - doubtful,
         doubtful,
         shown,
+        choice.countries,
     )
 
 

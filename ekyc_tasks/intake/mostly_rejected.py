@@ -7,10 +7,13 @@ from decimal import Decimal
 
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake.read_numbers import ReadFile
-from ekyc_tasks.phone.reasons import COMMENT, NATIONAL, ROUNDED, SEVERAL
+from ekyc_tasks.phone.reasons import COMMENT, NATIONAL, NOT_THERE, ROUNDED, SEVERAL, UNKNOWN_COUNTRY
 
+_COUNTRY = "Correct the countries beside these numbers, or name another country_column in landing.toml"
 _REMEDIES = {
     NATIONAL: "Set EKYC_DEFAULT_REGION to the country of these numbers, such as CH",
+    NOT_THERE: _COUNTRY,
+    UNKNOWN_COUNTRY: _COUNTRY,
     ROUNDED: "Export the column as text, with all digits",
     SEVERAL: "Write each number on a line of its own",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from typing import Any, BinaryIO, cast
 
@@ -13,8 +14,10 @@ import pyarrow.parquet as pq
 
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake.column_names import Kind, comparable, kind_of
-from ekyc_tasks.intake.columns import EVERY_COLUMN, choose_titled, columns_at, holds_number, raise_watched
-from ekyc_tasks.intake.line_block import Blocks, FileLayout, is_blank, make_block_of_cells
+from ekyc_tasks.intake.columns import EVERY_COLUMN, choose_titled, raise_watched
+from ekyc_tasks.intake.file_layout import FileLayout, columns_at
+from ekyc_tasks.intake.line_block import Blocks, is_blank, make_block_of_cells
+from ekyc_tasks.intake.number_shapes import holds_number
 from ekyc_tasks.intake.rules import ReadingRules
 
 PARQUET_ROWS = 500_000
@@ -86,15 +89,23 @@ def _blocks(table: _ArrowTable | _PolarsTable, name: str, rules: ReadingRules) -
     choice = choose_titled(columns, [list(row) for row in zip(*sample, strict=True)], rules, name)
     read = [columns[index] for index in (*choice.indexes, *choice.watched)]
     layout = FileLayout(columns_at(columns, choice.indexes), choice.why)
+    beside = [columns[index] for index in choice.countries]
     line = 1
-    for batch in table.batches(PARQUET_ROWS, read):
+    for batch in table.batches(PARQUET_ROWS, list(dict.fromkeys([*read, *beside]))):
         texts = [_as_texts(batch.column(column), column, name) for column in read]
         _refuse_watched(texts[len(choice.indexes) :], read[len(choice.indexes) :], name)
         lines = np.arange(line, line + batch.num_rows)
         flat = [_flatten([each]) for each in texts[: len(choice.indexes)]]
         sources = [at for at, each in enumerate(flat) for _ in each]
-        yield make_block_of_cells(lines, list(chain(*flat)), sources=sources, layout=layout)
+        block = make_block_of_cells(lines, list(chain(*flat)), sources=sources, layout=layout)
+        yield choice.countries.tell(block, lines, partial(_read_countries, batch, columns, name))
         line += batch.num_rows
+
+
+def _read_countries(batch: pa.RecordBatch, columns: list[str], name: str, index: int) -> pl.Series:
+    """Entries of a list have to agree."""
+    texts = _as_texts(batch.column(columns[index]), columns[index], name)
+    return texts.list.drop_nulls().list.join(";") if isinstance(texts.dtype, pl.List) else texts
 
 
 def _refuse_watched(columns: list[pl.Series], titles: list[str], name: str) -> None:

@@ -15,15 +15,17 @@ import polars as pl
 
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake import Arrival, LineBlock, is_blank, read_blocks
-from ekyc_tasks.intake.line_block import LIST, ColumnNumbers, FileLayout, Lines
+from ekyc_tasks.intake.file_layout import LIST, FileLayout
+from ekyc_tasks.intake.line_block import ColumnNumbers, Lines
 from ekyc_tasks.intake.rules import ReadingRules, as_text
 from ekyc_tasks.ledger import LandedFile
 from ekyc_tasks.models import LineCounts
-from ekyc_tasks.phone import NATIONAL, NO_MSISDN, BareDigits, Readings, read_msisdns
+from ekyc_tasks.phone import NATIONAL, NO_MSISDN, BareDigits, Readings, read_by_country, read_msisdns
 from ekyc_tasks.phone.msisdns import MsisdnBuffer, Msisdns
-from ekyc_tasks.phone.reasons import COMMENT
+from ekyc_tasks.phone.reasons import COMMENT, COUNTRIES_DIFFER
 from ekyc_tasks.storage.dataset import ParquetFile
 from ekyc_tasks.support.prefetch import Prefetcher
+from ekyc_tasks.support.wording import count
 
 _REJECTED = pl.Schema({"line": pl.Int64, "reason": pl.String, "raw": pl.String})
 _MOST_KEPT = 100  # columns: a JSON whose keys are the numbers would have as many
@@ -191,12 +193,14 @@ class _Numbers:
         self._first_rejected: list[int] = []
         self._bare = BareDigits()
         self._national: list[Msisdns] = []  # bare digits that are a number here
+        self._country_titles: tuple[str, ...] = ()
         self._abroad: list[Msisdns] = []  # and these are the numbers abroad that they are as well
 
     def add(self, block: LineBlock, readings: Readings, rejected: pl.DataFrame) -> None:
         """The arrays of ``readings`` are ours from then on."""
         self._layout = block.layout
         self._count_lines(block, readings, rejected)
+        self._country_titles = block.country_titles
         self._bare += readings.bare
         self._national.append(readings.keys[readings.doubt_places])
         self._abroad.append(readings.doubt_keys)
@@ -209,8 +213,10 @@ class _Numbers:
         numbers = self._lines["numbers"] + sum(map(len, self._national))
         is_abroad = reading.is_abroad
         if is_abroad is None:
+            home = "the country beside them" if self._country_titles else reading.region
+            _refuse_two_countries(name, self._reasons, self._country_titles)
             _refuse_nationals(name, numbers, self._reasons)
-            is_abroad = are_abroad(name, self._bare, reading.region)
+            is_abroad = are_abroad(name, self._bare, home)
         for keys in self._abroad if is_abroad else self._national:
             self._buffer.add(keys)
         return ReadList(
@@ -260,7 +266,10 @@ def _are_among(few: npt.NDArray[np.int64], many: npt.NDArray[np.int64]) -> npt.N
 def readings_of_block(block: LineBlock, *, reading: ReadingRules) -> tuple[Readings, pl.DataFrame]:
     """What the cells say, and ``line, reason, raw`` of those that should hold a number: headers and blank
     lines need none, and cells with a flaw have none."""
-    readings = read_msisdns(block.texts, default_region=reading.region)
+    if block.countries is None:
+        readings = read_msisdns(block.texts, default_region=reading.region)
+    else:
+        readings = read_by_country(block.texts, block.countries, default_region=reading.region)
     if len(block.headers) or block.flaws:
         readings = _without(readings, [*block.headers.tolist(), *block.flaws])
     flaws = {"index": list(block.flaws), "reason": list(block.flaws.values())}
@@ -291,6 +300,16 @@ def _rejects_file(path: Path | None) -> AbstractContextManager[ParquetFile | Non
     return nullcontext() if path is None else ParquetFile(path, _REJECTED, ("reason",))
 
 
+def _refuse_two_countries(name: str, reasons: Mapping[str, int], titles: tuple[str, ...]) -> None:
+    if differing := reasons.get(COUNTRIES_DIFFER, 0):
+        shown = ", ".join(f"“{title.strip()}”" for title in titles)
+        raise InputError(
+            f"{name} has {count(differing, 'national number')} on lines that name two countries, in {shown}. "
+            "Name the column to go by as country_column in landing.toml, or write + and the calling code in "
+            "front of these numbers."
+        )
+
+
 def _refuse_nationals(name: str, numbers: int, reasons: Mapping[str, int]) -> None:
     national = reasons.get(NATIONAL, 0)
     if national > _MAJORITY * (numbers + sum(reasons.values())):
@@ -300,12 +319,12 @@ def _refuse_nationals(name: str, numbers: int, reasons: Mapping[str, int]) -> No
         )
 
 
-def are_abroad(name: str, bare: BareDigits, region: str | None) -> bool:
-    """Whether bare digits that are a number of the region and one abroad are meant as the latter.
+def are_abroad(name: str, bare: BareDigits, home: str | None) -> bool:
+    """Whether bare digits that are a number at home and one abroad are meant as the latter.
 
     Raises InputError where the column does not say how its bare digits are meant.
     """
-    if region is None:
+    if home is None:
         total = bare.abroad + bare.neither
         if bare.abroad < _AGREEMENT * total:
             raise InputError(
@@ -314,10 +333,12 @@ def are_abroad(name: str, bare: BareDigits, region: str | None) -> bool:
                 "write a + in front of international numbers."
             )
         return False
-    most = max(bare.national, bare.abroad)
-    if bare.both and most < max(bare.both, _NEARLY_ALL * (bare.national + bare.abroad), 1):
+    national = bare.national + bare.at_odds
+    doubtful = bare.both + bare.at_odds
+    most = max(national, bare.abroad)
+    if doubtful and most < max(bare.both, _NEARLY_ALL * (national + bare.abroad), 1):
         raise InputError(
-            f"{name} has {bare.both:,} numbers that may be meant for {region} or as international ones. "
+            f"{name} has {doubtful:,} numbers that may be meant for {home} or as international ones. "
             "Write a + in front of international numbers, or their trunk prefix in front of national ones."
         )
-    return bare.abroad > bare.national
+    return bare.abroad > national

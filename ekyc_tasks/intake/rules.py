@@ -9,7 +9,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,9 +19,10 @@ from ekyc_tasks.intake.files import Arrival
 from ekyc_tasks.phone.metadata import check_region
 from ekyc_tasks.support.redact import without_numbers
 
-READER = 1  # raise it when the reader finds other numbers in the same file
+READER = 2  # raise it when the reader finds other numbers in the same file
 ALL_COLUMNS = "*"
 _SETTINGS = {"columns": "EKYC_NUMBER_COLUMN", "region": "EKYC_DEFAULT_REGION"}
+NO_COUNTRY_COLUMN = "-"
 _EVERY_FILE = frozenset(["*", "**", "**/*"])
 # Codecs that Python counts as encodings of text, and no file is written in.
 _NO_ENCODINGS = frozenset(["idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"])
@@ -31,9 +32,10 @@ _NO_ENCODINGS = frozenset(["idna", "punycode", "raw-unicode-escape", "undefined"
 class ReadingRules:
     """What is not given is found in the file. ``columns == ("*",)``: all columns of numbers.
 
-    ``chosen`` and ``is_abroad`` are never said by a person: what the reader decided when the file was
-    planned, to be read in the same way again. The columns by place and title; bare digits that may be
-    national or international are the latter.
+    ``country_column``: what says of which country a row is; `NO_COUNTRY_COLUMN` is none. ``chosen`` and
+    ``is_abroad`` are never said by a person: what the reader decided when the file was planned, to be read in
+    the same way again. The columns by place and title; bare digits that may be national or international are
+    the latter.
     """
 
     columns: tuple[str, ...] = ()
@@ -41,6 +43,7 @@ class ReadingRules:
     sheet: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
+    country_column: str | None = None
     chosen: tuple[tuple[int, str], ...] = ()
     is_abroad: bool | None = None
 
@@ -100,7 +103,9 @@ class ReadingPolicy:
 
     def rules_again(self, stored: str | None) -> ReadingRules:
         """How a file is read that was planned before: as it was then, whatever is said now."""
-        return self.settings if stored is None else rules_from(stored)
+        return (
+            replace(self.settings, country_column=NO_COUNTRY_COLUMN) if stored is None else rules_from(stored)
+        )
 
 
 def _refuse_misplaced_rules(arrival: Arrival) -> None:
@@ -116,8 +121,9 @@ def as_text(reading: ReadingRules) -> str:
 
 
 def rules_from(stored: str) -> ReadingRules:
-    """What `as_text` made; an older version kept less, and a newer one may keep more."""
-    values = json.loads(stored)
+    """What `as_text` made; an older version kept less, and a newer one may keep more. The first reader read
+    no column of countries."""
+    values = {"country_column": NO_COUNTRY_COLUMN, **json.loads(stored)}
     known = {field.name: values[field.name] for field in fields(ReadingRules) if field.name in values}
     known["columns"] = tuple(known["columns"])
     known["chosen"] = tuple((place, title) for place, title in known.get("chosen", ()))
@@ -278,6 +284,12 @@ def _sheet(value: object) -> str:
     return value
 
 
+def _country_column(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError('write the header of a column of countries, or "-" for none')
+    return value.strip()
+
+
 def _delimiter(value: object) -> str:
     if not isinstance(value, str) or not _DELIMITER.fullmatch(value):
         raise ValueError(r'write one character between cells, such as ";" or "\t"')
@@ -307,4 +319,5 @@ _CHECKS: dict[str, Callable[[object], object]] = {
     "sheet": _sheet,
     "delimiter": _delimiter,
     "encoding": _encoding,
+    "country_column": _country_column,
 }

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from ekyc_tasks.errors import InputError
-from ekyc_tasks.intake.columns import Column, Why
-from ekyc_tasks.intake.line_block import Blocks, FileLayout, make_block
+from ekyc_tasks.intake.file_layout import Column, FileLayout, Why
+from ekyc_tasks.intake.line_block import Blocks, make_block
 from ekyc_tasks.phone import Texts
 
 # A property may belong to a group: item1.TEL;type=CELL:…; a quoted parameter may contain a colon.

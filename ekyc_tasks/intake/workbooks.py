@@ -20,17 +20,18 @@ import pyarrow as pa
 
 from ekyc_tasks.errors import ConfigurationError, InputError
 from ekyc_tasks.intake.column_names import comparable
-from ekyc_tasks.intake.columns import choose, columns_at, holds_number, raise_watched
+from ekyc_tasks.intake.columns import choose, raise_watched
 from ekyc_tasks.intake.containers import zip_parts
+from ekyc_tasks.intake.file_layout import FileLayout, columns_at
 from ekyc_tasks.intake.line_block import (
     ABOVE_HEADER,
     NOT_BLANK,
     Blocks,
     Cell,
-    FileLayout,
     is_blank,
     make_block_of_cells,
 )
+from ekyc_tasks.intake.number_shapes import holds_number
 from ekyc_tasks.intake.rules import ReadingRules
 from ekyc_tasks.tabular import xlsx_worker
 from ekyc_tasks.tabular.xlsx import read_streams, run_worker
@@ -114,7 +115,17 @@ def _blocks(table: pl.DataFrame, sheet: _LandedSheet, rules: ReadingRules, name:
         titles=max(0, len(headers) - 1),
         sheet=sheet.name,
     )
-    yield make_block_of_cells(np.arange(1, table.height + 1), columns, headers, instead, layout=layout)
+    row_lines = np.arange(1, table.height + 1)
+    block = make_block_of_cells(row_lines, columns, headers, instead, layout=layout)
+    yield choice.countries.tell(
+        block, row_lines, lambda index: _show_flaws(table.to_series(index), index, sheet)
+    )
+
+
+def _show_flaws(column: pl.Series, index: int, sheet: _LandedSheet) -> pl.Series:
+    """A cell that shows an error is not empty."""
+    flaws = {row: _SHOWN[reason] for (row, at), reason in sheet.flaws.items() if at == index}
+    return column.fill_null("").scatter(list(flaws), list(flaws.values())) if flaws else column
 
 
 def _cells_of(row: int, table: pl.DataFrame, indexes: Sequence[int], sheet: _LandedSheet) -> list[Cell]:

@@ -15,8 +15,9 @@ import polars as pl
 
 from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake import Arrival, LineBlock
-from ekyc_tasks.intake.columns import EVERY_COLUMN, Column, SeveralColumns, Why
-from ekyc_tasks.intake.line_block import NO_COLUMN, ColumnNumbers, FileLayout
+from ekyc_tasks.intake.columns import EVERY_COLUMN, SeveralColumns
+from ekyc_tasks.intake.file_layout import Column, FileLayout, Why
+from ekyc_tasks.intake.line_block import NO_COLUMN, ColumnNumbers
 from ekyc_tasks.intake.read_numbers import are_abroad, read_named_list
 from ekyc_tasks.intake.rules import NO_RULES, ReadingPolicy, ReadingRules
 from ekyc_tasks.intake.text import NO_DELIMITER

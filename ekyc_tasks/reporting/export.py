@@ -16,7 +16,8 @@ import polars as pl
 
 from ekyc_tasks.errors import ConfigurationError
 from ekyc_tasks.intake.do_not_send import keys_of_do_not_send
-from ekyc_tasks.intake.line_block import LIST, ColumnNumbers, FileLayout
+from ekyc_tasks.intake.file_layout import LIST, FileLayout
+from ekyc_tasks.intake.line_block import ColumnNumbers
 from ekyc_tasks.intake.read_numbers import origins_of_numbers
 from ekyc_tasks.intake.rules import ReadingPolicy
 from ekyc_tasks.ledger import Batch, LandedFile, Ledger

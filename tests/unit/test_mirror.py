@@ -56,6 +56,8 @@ ELSEWHERE = [
     ("integration/cli/test_imports.py", "by the command", "results.import_archive"),
     ("integration/cli/test_replay.py", "by the command", "results.load"),
     ("integration/cli/test_normalize.py", "by the command", "intake.sent_list"),
+    ("unit/intake/test_columns.py", "by the choice that follows", "intake.number_shapes"),
+    ("unit/intake/test_lines.py", "by the readers", "intake.file_layout"),
     ("integration/cli/test_plan.py", "by the command", "reporting.estimate"),
     ("integration/cli/test_explain.py", "by the command", "reporting.explanation"),
     ("integration/exchange/test_check_account.py", "by the step", "ledger.accounts"),

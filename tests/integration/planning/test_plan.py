@@ -17,7 +17,14 @@ from support.planning_office import POLICY, A, B, C, D, Office, fates, some
 
 from ekyc_tasks.errors import ConfigurationError, InputError
 from ekyc_tasks.intake.arrivals import find_settled
-from ekyc_tasks.intake.rules import NO_RULES, LandingRule, ReadingPolicy, ReadingRules, rules_from
+from ekyc_tasks.intake.rules import (
+    NO_COUNTRY_COLUMN,
+    NO_RULES,
+    LandingRule,
+    ReadingPolicy,
+    ReadingRules,
+    rules_from,
+)
 from ekyc_tasks.models import BatchState, Decision
 from ekyc_tasks.money import SpendingGuard
 from ekyc_tasks.planning.approval import Approval
@@ -585,6 +592,27 @@ def test_a_file_in_which_more_numbers_are_found_by_then_buys_nothing_and_is_told
     assert bought(
         office, office.plan(reading_by(settings=MOBILE, min_batch=3, max_hold_back=timedelta(0)))
     ) == [A]
+
+
+BESIDE_COUNTRIES = ("phone,country", "079 828 46 51,CH", "0151 23456789,DE", "030 901820,CH")
+BY_THE_FIRST_READER = '{"columns": [], "region": "DE", "sheet": null, "delimiter": null, "encoding": null}'
+
+
+def test_a_row_that_names_its_country_is_read_so_whatever_region_is_set(office):
+    office.drop("a.csv", *BESIDE_COUNTRIES)
+    policy = reading_by(settings=ReadingRules(region="DE"), most_rejected=None)
+    assert bought(office, office.plan(policy)) == [A, "+4915123456789"]
+
+
+@pytest.mark.parametrize("reading", ["NULL", f"'{BY_THE_FIRST_READER}'"])
+def test_a_file_that_was_planned_before_countries_were_read_buys_no_other_numbers(office, reading):
+    office.drop("a.csv", *BESIDE_COUNTRIES)
+    german = ReadingRules(region="DE", country_column=NO_COUNTRY_COLUMN)
+    office.plan(reading_by(settings=german, min_batch=9, most_rejected=None))
+    with office.ledger._store.writing() as connection:
+        connection.exec_driver_sql(f"UPDATE files SET reading = {reading}")  # noqa: S608
+    later = reading_by(settings=ReadingRules(region="DE"), min_batch=9, max_hold_back=timedelta(0))
+    assert bought(office, office.plan(later)) == ["+4915123456789", "+4930901820"]
 
 
 def test_a_file_of_the_version_before_is_planned_again_by_the_settings_and_by_no_rule(office):

@@ -11,7 +11,7 @@ from support.landed_files import A, B, C, D, blocks_of, numbers, read, workbook
 from support.landed_lines import frame_of
 
 from ekyc_tasks.intake import read_blocks, text
-from ekyc_tasks.intake.columns import Why
+from ekyc_tasks.intake.file_layout import Why
 from ekyc_tasks.intake.rules import ReadingRules
 
 # --- lines ----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ekyc_tasks.errors import ConfigurationError, InputError
 from ekyc_tasks.intake.files import Arrival
 from ekyc_tasks.intake.rules import (
+    NO_COUNTRY_COLUMN,
     NO_RULES,
     LandingRule,
     ReadingPolicy,
@@ -23,7 +24,7 @@ from ekyc_tasks.intake.rules import (
     rules_from,
 )
 
-WHOLE = ReadingRules(("Phone 1 - Value", "Mobile"), "CH", "Sheet1", ";", "cp1252")
+WHOLE = ReadingRules(("Phone 1 - Value", "Mobile"), "CH", "Sheet1", ";", "cp1252", "Land")
 COLUMNS = st.lists(st.text(min_size=1).filter(str.strip), max_size=3).map(tuple)
 ANY = st.builds(
     ReadingRules,
@@ -32,6 +33,7 @@ ANY = st.builds(
     st.none() | st.text(min_size=1),
     st.none() | st.sampled_from([";", "\t"]),
     st.none() | st.sampled_from(["gbk", "utf-8"]),
+    st.none() | st.sampled_from(["Country", NO_COUNTRY_COLUMN]),
     st.lists(st.tuples(st.integers(0, 99), st.text()), max_size=3).map(tuple),
     st.none() | st.booleans(),
 )
@@ -67,6 +69,7 @@ def test_all_keys_of_a_rule_are_read(landing_toml):
     sheet = "Sheet1"
     delimiter = ";"
     encoding = "windows-1252"
+    country_column = " Land "
     [[files]]
     match = "*"
     """
@@ -109,6 +112,8 @@ WRONG_VALUES = [
     ('encoding = ""', "encoding"),
     ('encoding = "a\\u0000b"', "encoding"),
     ("encoding = 8", "encoding"),
+    ('country_column = " "', "country_column"),
+    ('country_column = ["Country"]', "country_column"),
     ('column = "Mobile"', "column"),
     ('Columns = ["Mobile"]', "Columns"),
     ('match = ""', "match"),
@@ -292,7 +297,7 @@ def test_what_is_stored_is_read_back_and_has_the_readers_version(reading):
 def test_what_an_older_version_stored_is_read():
     unsaid = {"sheet": None, "delimiter": None, "encoding": None}
     stored = {"columns": ["Mobile"], "region": "CH", **unsaid, "reader": 1}
-    assert rules_from(json.dumps(stored)) == ReadingRules(("Mobile",), "CH")
+    assert rules_from(json.dumps(stored)) == ReadingRules(("Mobile",), "CH", country_column=NO_COUNTRY_COLUMN)
 
 
 def test_who_says_how_a_file_is_read():
@@ -310,4 +315,12 @@ def test_who_says_how_a_file_is_read():
 def test_a_file_is_read_again_as_it_was_then_and_one_of_before_by_the_settings():
     policy = ReadingPolicy(ReadingRules(region="US"), (LandingRule("*", ReadingRules(region="DE")),), WHOLE)
     assert policy.rules_again(as_text(NO_RULES)) == NO_RULES
-    assert policy.rules_again(None) == ReadingRules(region="US")
+    assert policy.rules_again(None) == ReadingRules(region="US", country_column=NO_COUNTRY_COLUMN)
+
+
+def test_what_the_first_reader_stored_has_no_column_of_countries():
+    stored = json.loads(as_text(NO_RULES))
+    del stored["country_column"]
+    again = rules_from(json.dumps({**stored, "reader": 1}))
+    assert again == ReadingRules(country_column=NO_COUNTRY_COLUMN)
+    assert rules_from(as_text(again)) == again
