@@ -38,10 +38,14 @@ def _facts(explained: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "header", _describe_header(layout)
         named = ", ".join(layout["columns"]) or "none"
         yield "columns" if len(layout["columns"]) > 1 else "column", f"{named}: {layout['why']}"
+        if layout["country_columns"]:
+            titles = ", ".join(f"“{title}”" for title in layout["country_columns"])
+            yield "country", f"{titles}: of each row; where it is empty, the region"
     region, said = explained["region"], explained["region_said"]
     yield "region", "none is set" if said is None else f"{region}, set {_where(said)}"
     if layout is not None:
-        yield "bare digits", _describe_bare(explained["bare_digits"], region)
+        home = "the country beside them" if layout["country_columns"] else region
+        yield "bare digits", _describe_bare(explained["bare_digits"], home)
         yield "found", f"{count(explained['numbers'], 'number')}, repeated ones included"
     if explained["question"]:
         yield "question", explained["question"]
@@ -71,9 +75,9 @@ def _where(said: str) -> str:
     return f"by {said}" if said.startswith(("rule", "EKYC")) else said
 
 
-def _describe_bare(bare: dict[str, Any], region: str | None) -> str:
+def _describe_bare(bare: dict[str, Any], home: str | None) -> str:
     counts = {
-        f"valid in {region}": bare["national"],
+        f"valid in {home}": bare["national"],
         "valid as international": bare["international"],
         "valid both ways": bare["both"],
         "valid in no way": bare["neither"],

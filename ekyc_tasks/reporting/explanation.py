@@ -19,7 +19,7 @@ from ekyc_tasks.intake.columns import EVERY_COLUMN, SeveralColumns
 from ekyc_tasks.intake.file_layout import Column, FileLayout, Why
 from ekyc_tasks.intake.line_block import NO_COLUMN, ColumnNumbers
 from ekyc_tasks.intake.read_numbers import are_abroad, read_named_list
-from ekyc_tasks.intake.rules import NO_RULES, ReadingPolicy, ReadingRules
+from ekyc_tasks.intake.rules import NO_RULES, ReadingPolicy
 from ekyc_tasks.intake.text import NO_DELIMITER
 from ekyc_tasks.money import price
 from ekyc_tasks.phone import NO_MSISDN, BareDigits, Readings, calling_codes, digit_counts
@@ -55,6 +55,7 @@ class Observation:
         self.arrival = arrival
         self.error: InputError | None = None
         self.layout: FileLayout | None = None
+        self.country_titles: tuple[str, ...] = ()
         self.bare = BareDigits()
         self.numbers = 0
         self.first: list[_FoundNumber] = []
@@ -69,6 +70,7 @@ class Observation:
 
     def see(self, block: LineBlock, readings: Readings, rejected: pl.DataFrame) -> None:
         self.layout = block.layout
+        self.country_titles = block.country_titles
         self.bare += readings.bare
         self.numbers += int(np.count_nonzero(readings.keys)) + len(readings.more_keys)
         if len(self.first) < _FIRST:
@@ -119,8 +121,9 @@ def explain(observation: Observation, policy: ReadingPolicy, *, per_10k: Decimal
     """Plain data. Without a ``layout``, the file was not read far enough to know it."""
     seen = observation
     is_abroad = None
+    home = "the country beside them" if seen.country_titles else seen.rules.region
     with suppress(InputError):  # the question is told anyway
-        is_abroad = are_abroad(seen.arrival.name, seen.bare, seen.rules.region)
+        is_abroad = are_abroad(seen.arrival.name, seen.bare, home)
     return {
         "name": seen.arrival.name,
         "question": None if seen.error is None else without_numbers(str(seen.error)),
@@ -129,7 +132,7 @@ def explain(observation: Observation, policy: ReadingPolicy, *, per_10k: Decimal
         "region": seen.rules.region,
         "region_said": policy.who_says("region", seen.arrival),
         "layout": None if seen.layout is None else _describe_layout(seen, seen.layout, policy),
-        "bare_digits": _describe_bare(seen.bare, seen.rules, is_abroad),
+        "bare_digits": _describe_bare(seen.bare, home, is_abroad),
         "numbers": seen.numbers,
         "columns": describe_columns(seen, per_10k),
         "first_numbers": [_describe_number(each, seen.layout, is_abroad) for each in seen.first],
@@ -209,12 +212,13 @@ def _describe_layout(seen: Observation, layout: FileLayout, policy: ReadingPolic
         "titles_skipped": layout.titles,
         "columns": [_name(column) for column in layout.columns],
         "why": why,
+        "country_columns": [without_numbers(title) for title in seen.country_titles],
     }
 
 
-def _describe_bare(bare: BareDigits, rules: ReadingRules, is_abroad: bool | None) -> dict[str, Any]:
+def _describe_bare(bare: BareDigits, home: str | None, is_abroad: bool | None) -> dict[str, Any]:
     """``read_as``: what those are taken for that may be both; None where the file does not say it."""
-    reading = "international" if is_abroad or rules.region is None else "national"
+    reading = "international" if is_abroad or home is None else "national"
     return {
         "read_as": None if is_abroad is None else reading,
         "national": bare.national,

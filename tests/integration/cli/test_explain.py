@@ -59,6 +59,7 @@ def test_what_was_read_as_what_and_why(home):
         "titles_skipped": 1,
         "columns": ["“Mobile”"],
         "why": "named for phones",
+        "country_columns": [],
     }
     assert (explained["region"], explained["region_said"]) == ("CH", "on the command line")
     assert explained["bare_digits"] | {"both": 0} == {
@@ -185,3 +186,12 @@ def test_nothing_is_written(home):
     after = {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file()}
     assert {path for path in after if path.name not in {".ledger.db.lock", "ledger.db"}} <= set(before)
     assert (home / "data" / "landing" / "crm.csv").read_text() == CRM
+
+
+def test_the_country_of_each_row_is_told(home):
+    drop(home, "a.csv", "Land,Mobil\nSchweiz,079 828 46 51\nDE,1512 3456781\n")
+    [explained] = explain()
+    assert explained["layout"]["country_columns"] == ["Land"]
+    assert explained["bare_digits"]["read_as"] == "national"
+    assert [each["number"].split()[0] for each in explained["first_numbers"]] == ["+41", "+49"]
+    assert re.search(r"country +“Land”: of each row", plan("--explain").stdout)
