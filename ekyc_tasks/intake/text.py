@@ -43,19 +43,20 @@ def pieces(file: BinaryIO, name: str, encoding: str | None = None) -> Iterator[s
     Raises InputError when these bytes are not text, or not a list.
     """
     held = b""
-    decoder = LegacyDecoder()
+    decoder, has_digits = LegacyDecoder(), False
     for data in _unix_lines(_utf8(file, encoding)):
+        has_digits = has_digits or _SOME_DIGITS.search(data) is not None
         held += data
         end = _end_of_last_row(held)
         if end:
-            yield _check(held[:end], name, decoder)
+            yield _check(held[:end], name, decoder, has_digits)
             held = held[end:]
         if len(held) > PIECE_BYTES + MAX_LINE_BYTES:
             raise InputError(
                 f"{name} has a line of more than a megabyte. Write one number per line, or use a table."
             )
     if held:
-        yield _check(held if held.endswith(b"\n") else held + b"\n", name, decoder)
+        yield _check(held if held.endswith(b"\n") else held + b"\n", name, decoder, has_digits)
 
 
 def read_whole(file: BinaryIO, name: str, encoding: str | None = None) -> str:
@@ -67,7 +68,8 @@ def read_whole(file: BinaryIO, name: str, encoding: str | None = None) -> str:
             raise InputError(
                 f"{name} is too large to be read at once. Save it as JSON lines (.jsonl) or CSV."
             )
-    return _check(b"".join(parts), name, LegacyDecoder())
+    whole = b"".join(parts)
+    return _check(whole, name, LegacyDecoder(), _SOME_DIGITS.search(whole) is not None)
 
 
 def rows(piece: str, first_line: int, delimiter: str) -> pl.DataFrame:
@@ -174,7 +176,7 @@ def _end_of_last_row(data: bytes) -> int:
     return last
 
 
-def _check(data: bytes, name: str, decoder: LegacyDecoder) -> str:
+def _check(data: bytes, name: str, decoder: LegacyDecoder, has_digits: bool) -> str:
     head = data[:_HEAD_BYTES]
     junk = len(head) - len(head.translate(None, _CONTROLS)) + head.count("\ufffd".encode())
     if b"\0" in data or junk > _MOST_JUNK * len(head):
@@ -182,7 +184,7 @@ def _check(data: bytes, name: str, decoder: LegacyDecoder) -> str:
             f"{name} does not contain text. Save it again as text (.txt), CSV (.csv) or workbook (.xlsx)."
         )
     utf8, foreign = decoder.decode(data)
-    if foreign and not _SOME_DIGITS.search(data):
+    if foreign and not has_digits:
         raise InputError(f"{name} is in an unknown text encoding. Save it as UTF-8.")
     return utf8.decode()
 

@@ -1,4 +1,5 @@
-"""How the columns and words of results are called in the large languages, beside the documented names.
+"""How the columns and words of results are called in the large languages, beside the documented names; and
+what columns of landed files are called, as far as it tells an encoding.
 
 Each list begins with what can only mean the thing; of several columns of one header, the first name counts.
 A word that says yes in one language and no in another is in neither list.
@@ -110,6 +111,26 @@ DAYS = _names("""
     days, 活跃天数, 天数, 活躍天數, 天數, Tage, jours, días, dias, giorni, дни, количество дней, الأيام, दिन
     hari, ngày, số ngày, gün, 日数, 일수
 """)
+# What stands beside the numbers of people; for encodings alone.
+_PEOPLE = _names("""
+    姓名, 名字, 客户, 地址, 城市, 省份, 国家, 日期, 备注, 邮箱, 编号, 身份证号, 公司, 序号
+    客戶, 國家, 備註, 郵箱, 編號, 身分證號, 序號, 縣市, 生日
+    Schlüssel, Straße, Länder, Geschäft, Vorname und Name, Kunden-Nr, Größe
+    prénom, société, adresse électronique, numéro client, année, région, pays d'origine
+    apellido y nombre, dirección, código, código postal, país, compañía, número de cliente, año
+    endereço, cidade e país, código do cliente, observação, observações, município, sobrenome
+    città, società, qualità
+    имя, фамилия, отчество, фио, имя и фамилия, адрес, город, страна, дата, дата рождения, инн, клиент
+    компания, почта, примечание, комментарий, область
+    الاسم, اسم, الاسم الكامل, العنوان, المدينة, الدولة, البلد, التاريخ, ملاحظات, البريد الإلكتروني, العميل
+    adı, adı soyadı, soyadı, adresi, şehir, ülke, müşteri, müşteri no, açıklama, doğum tarihi
+    氏名, 名前, お名前, 住所, 会社名, 会社, 日付, 備考, 顧客番号, 番号id, フリガナ, 都道府県, 国
+    이름, 성명, 성함, 주소, 회사, 날짜, 비고, 고객번호, 주문번호, 도시, 국가, 이메일
+    jméno, příjmení, jméno a příjmení, město, země, telefonní číslo, číslo, poznámka, zákazník, zákazník id
+    imię, imię i nazwisko, miasto i państwo, państwo, numer zamówienia, vezetéknév, keresztnév, név, cím
+    telefonszám, város, ország, megjegyzés, număr de telefon, prenume și nume, oraș, țară
+    telefónne číslo, priezvisko, krajina a mesto, številka, država, telefonska številka, prezime
+""")
 
 # --- words in cells ---------------------------------------------------------------------------------------
 
@@ -174,7 +195,7 @@ FAMILIAR = frozenset(
     fold(word)
     for words in (
         *(NUMBERS, VERDICTS, AVATARS, AGES, GENDERS, CATEGORIES, HAIR_COLORS, SKIN_COLORS, STATUSES, DAYS),
-        *(YES, NO, UNKNOWN, MALE, FEMALE, ACTIVE, INACTIVE),
+        *(YES, NO, UNKNOWN, MALE, FEMALE, ACTIVE, INACTIVE, _PEOPLE),
     )
     for word in words
 )

@@ -72,21 +72,31 @@ class LegacyDecoder:
 
 
 def legacy_by_words(lines: bytes) -> str:
-    """The encoding in which most foreign words are familiar ones; empty if there is none.
+    """The likeliest encoding in which most foreign words are familiar ones; empty if there is none.
 
     A header and a column of verdicts are too little to tell an alphabet by the frequency of its signs.
     """
+    return next(iter(_familiar_encodings(lines)), "")
+
+
+def _familiar_encodings(lines: bytes) -> list[str]:
     foreign = {word.strip() for word in _BETWEEN_WORDS.split(lines) if not _is_utf8(word)}
     familiar = {
         encoding: sum(fold(word.decode(encoding, "replace")) in FAMILIAR for word in foreign)
         for encoding in _LEGACY
     }
-    best = max(_LEGACY, key=lambda encoding: familiar[encoding])
-    return best if familiar[best] * 2 > len(foreign) else ""
+    most = max(familiar.values())
+    return [each for each in _LEGACY if familiar[each] == most] if most * 2 > len(foreign) else []
 
 
 def _detect(lines: bytes) -> str:
-    """By words, or the least chaotic reading; the likeliest of several, because a few names show little."""
+    """By words, or the least chaotic reading; the likeliest of several, because a few names show little.
+
+    A first line of names that are familiar in one encoding alone counts before all others.
+    """
+    by_first_line = _familiar_encodings(lines.partition(b"\n")[0])
+    if len(by_first_line) == 1:
+        return by_first_line[0]
     if legacy := legacy_by_words(lines):
         return legacy
     chaos = {

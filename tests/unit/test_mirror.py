@@ -76,7 +76,7 @@ ELSEWHERE = [
     ("integration/sandbox/test_storage.py", "by the links", "sandbox.links"),
     ("integration/sandbox/test_chaos.py", "by what goes wrong", "sandbox.trouble"),
     ("integration/sandbox/test_server.py", "by the servers", "sandbox.recorder"),
-    ("unit/tabular/test_delimited.py", "by texts", "tabular.dialect tabular.encodings"),
+    ("unit/tabular/test_delimited.py", "by texts", "tabular.dialect"),
     ("unit/tabular/test_members.py", "by archives", "tabular.member_names tabular.table"),
     ("unit/tabular/test_xlsx.py", "by workbooks", "tabular.xlsx_worker"),
     ("unit/phone/test_read.py", "one by one", "phone.clean phone.metadata phone.validity"),
