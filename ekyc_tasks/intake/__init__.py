@@ -1,8 +1,8 @@
 """Landed files become numbers: which files there are, a private copy of each, its lines, and their numbers.
 
 Begin with `files`, which says what counts as landed and who the copy of a file is; `lines` cuts it into
-lines, `read_numbers` reads these as sorted MSISDNs. May import `storage`, `phone` and the ledger; never the
-provider.
+lines, `read_numbers` reads these as sorted MSISDNs. Encodings, quotes and workbooks are those of `tabular`.
+May import `storage`, `phone`, `tabular` and the ledger; never the provider.
 """
 
 from ekyc_tasks.intake.containers import has_known_ending

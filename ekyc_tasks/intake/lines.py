@@ -20,7 +20,6 @@ from ekyc_tasks.intake.file_layout import LIST, FileLayout, columns_at
 from ekyc_tasks.intake.json_rows import is_json_lines, read_json_blocks, read_json_line_blocks
 from ekyc_tasks.intake.line_block import (
     ABOVE_HEADER,
-    NOT_BLANK,
     Blocks,
     Cell,
     LineBlock,
@@ -42,6 +41,9 @@ FEWEST_LINES = 20
 SAMPLE_CHARACTERS = 200_000
 
 RAGGED = "more cells than the table has columns"
+TOO_SHORT = "fewer cells than the table has columns"
+DOUBTFUL_QUOTES = "quotes that leave in doubt where its cells end"
+_TOLD_NUMBER = r'"|(?:\+|\b00)[\s(]*\d'  # in a row that is too short: its cells may be shifted
 
 _SEPARATOR_HINT = re.compile(r'"?sep=(.)"? *(?:\n|$)', re.IGNORECASE)  # Excel's own first line
 
@@ -97,48 +99,67 @@ def _text_blocks(file: BinaryIO, name: str, rules: ReadingRules) -> Blocks:
 
 
 def _row_blocks(pieces: Iterable[str], name: str, rules: ReadingRules) -> Blocks:
-    layout: _TextLayout | None = None
     line = 1
+    pieces = iter(pieces)
     for piece in pieces:
-        layout = layout or _layout_of(piece, line, name, rules)
-        form = layout or _BLANK
-        if form.delimiter == text.NO_DELIMITER and '"' not in piece:
+        if layout := _layout_of(piece, line, name, rules):
+            whole = text.whole_rows(chain([piece], pieces), layout.delimiter)
+            yield from _blocks_of_table(whole, line, layout, name)
+        else:
+            blank = Texts.of_lines(piece.encode())
+            yield make_block(np.arange(line, line + len(blank)), blank)
+            line += len(blank)
+
+
+def _blocks_of_table(
+    pieces: Iterable[tuple[str, text.OddRows]], line: int, layout: _TextLayout, name: str
+) -> Blocks:
+    for piece, odd in pieces:
+        if layout.delimiter == text.NO_DELIMITER and '"' not in piece:
             texts = Texts.of_lines(piece.encode())
             lines = np.arange(line, line + len(texts))
-            yield make_block(lines, texts, form.header_lines, form.shown)
+            yield make_block(lines, texts, layout.header_lines, layout.shown)
             line += len(lines)
         else:
-            rows = text.rows(piece, line, form.delimiter)
-            yield _block_of_rows(rows, form, name)
-            line += piece.count("\n") if '"' in piece else rows.height
+            rows = text.TextRows.of(piece, odd, line, layout.delimiter)
+            yield _block_of_rows(rows, layout, name)
+            line += piece.count("\n") if '"' in piece else len(rows.lines)
 
 
-def _block_of_rows(rows: pl.DataFrame, layout: _TextLayout, name: str) -> LineBlock:
+def _block_of_rows(rows: text.TextRows, layout: _TextLayout, name: str) -> LineBlock:
     for index in layout.watched:
-        cells = text.column(rows["row"], layout.delimiter, index)
+        cells = rows.column(index)
         if any(holds_number(cell) for cell in cells.filter(~is_blank(cells))):
             raise_watched(layout.titles[index], name)
-    columns = [text.column(rows["row"], layout.delimiter, index) for index in layout.indexes]
-    lines = rows["line"].to_numpy()
-    odd = _find_odd_rows(rows, layout)
-    block = make_block_of_cells(lines, columns, layout.header_lines, odd, layout=layout.shown)
-    return layout.countries.tell(
-        block, lines, lambda index: text.column(rows["row"], layout.delimiter, index)
-    )
+    columns = [rows.column(index) for index in layout.indexes]
+    odd = _find_odd_rows(rows, columns[0], layout)
+    block = make_block_of_cells(rows.lines, columns, layout.header_lines, odd, layout=layout.shown)
+    return layout.countries.tell(block, rows.lines, rows.column)
 
 
-def _find_odd_rows(rows: pl.DataFrame, layout: _TextLayout) -> Mapping[int, list[Cell]]:
+def _find_odd_rows(rows: text.TextRows, first: pl.Series, layout: _TextLayout) -> Mapping[int, list[Cell]]:
     """The cells of rows that are not as the header says, or stand above it: read as numbers or not at all."""
-    wide = text.wide_rows(rows["row"], layout.delimiter, len(layout.titles))
-    odd = {
-        place: _cells_of_wide(rows["row"][place], cells, layout)
-        for place, cells in wide.items()
-        if rows["line"][place] not in layout.header_lines
-    }
+    width = len(layout.titles)
+    wide = rows.wide(width)
+    odd = {place: _cells_of_wide(rows.texts[place], cells, layout) for place, cells in wide.items()}
+    for place, cells in rows.odd.items():
+        if not cells or _may_hide_rows(rows.texts[place], layout.delimiter, width):
+            odd[place] = [Cell(rows.texts[place], DOUBTFUL_QUOTES)]
+    short = first.is_null().arg_true()
+    for place in short.filter(rows.texts.gather(short).str.contains(_TOLD_NUMBER)):
+        if place not in odd and holds_number(rows.texts[place]):
+            odd[place] = [Cell(rows.texts[place], TOO_SHORT)]
+    odd = {place: cells for place, cells in odd.items() if rows.lines[place] not in layout.header_lines}
     for line in layout.doubtful_lines:
-        for place in (rows["line"] == line).arg_true():
-            odd[place] = [Cell(rows["row"][place], ABOVE_HEADER)]
+        for place in np.flatnonzero(rows.lines == line).tolist():
+            odd[place] = [Cell(rows.texts[place], ABOVE_HEADER)]
     return odd
+
+
+def _may_hide_rows(row: str, delimiter: str, width: int) -> bool:
+    """Whether lines that stray quotes made one could be rows of the table each."""
+    are_rows = [len(line.split(delimiter)) >= width and holds_number(line) for line in row.split("\n")]
+    return width > 1 and len(are_rows) > 1 and (any(are_rows[1:-1]) or (are_rows[0] and are_rows[-1]))
 
 
 def _cells_of_wide(row: str, cells: list[str], layout: _TextLayout) -> list[Cell]:
@@ -157,17 +178,18 @@ def _layout_of(piece: str, first_line: int, name: str, rules: ReadingRules) -> _
     head = _sample(piece)
     hint = _SEPARATOR_HINT.match(head.lstrip())
     delimiter = rules.delimiter or (hint[1] if hint else _find_delimiter(head))
-    rows = text.rows(head, first_line, delimiter).filter(pl.col("row").str.contains(NOT_BLANK))
-    hints, table = (rows.head(1), rows.slice(1)) if hint else (rows.head(0), rows)
-    if table.is_empty():
+    rows = text.TextRows.of_sample(head, first_line, delimiter)
+    filled = [(int(rows.lines[place]), rows.texts[place]) for place in (~is_blank(rows.texts)).arg_true()]
+    hints, table = (filled[:1], filled[1:]) if hint else ([], filled)
+    if not table:
         return None
-    cells = [text.cells_of(row, delimiter) for row in table["row"]]
+    cells = [text.cells_of(row, delimiter) for _, row in table]
     if not rules.delimiter and _is_single(cells, delimiter, name):
         delimiter = text.NO_DELIMITER
-        cells = [[row] for row in table["row"]]
+        cells = [[row] for _, row in table]
     choice = choose(cells, rules, name)
     header = 0 if choice.header is None else choice.header + 1
-    lines = table["line"].to_list()
+    lines = [line for line, _ in table]
     doubtful = frozenset(lines[index] for index in choice.above)
     width = max(map(len, cells)) if choice.header is None else len(cells[choice.header])
     titles = cells[choice.header] if choice.header is not None else [""] * width
@@ -183,7 +205,7 @@ def _layout_of(piece: str, first_line: int, name: str, rules: ReadingRules) -> _
         tuple(titles),
         choice.indexes,
         choice.watched,
-        frozenset([*hints["line"], *lines[:header]]) - doubtful,
+        frozenset([*(line for line, _ in hints), *lines[:header]]) - doubtful,
         doubtful,
         shown,
         choice.countries,

@@ -25,6 +25,7 @@ from ekyc_tasks.tabular.encodings import LegacyDecoder, as_utf8
 from ekyc_tasks.tabular.quoting import (
     MAX_ROW_LINES,
     Quotes,
+    find_quoted_lines,
     find_quoted_rows,
     find_unfinished_row,
     grammar,
@@ -250,7 +251,8 @@ class _Marks:
                 sure = np.zeros(len(row_ends), dtype=np.bool_)
                 return cls(newlines, row_ends, delimiters[~is_quoted[delimiters]], sure)
         is_end = np.ones(len(newlines), dtype=np.bool_)
-        unsure = [(row.start, row.end) for row in find_quoted_rows(data, newlines + 1, quotes, delimiter)]
+        quoted = find_quoted_lines(quotes, newlines + 1)
+        unsure = [(row.start, row.end) for row in find_quoted_rows(data, newlines + 1, quoted, delimiter)]
         for first, last in np.searchsorted(newlines, np.array(unsure) - [0, 1]).tolist():
             is_end[first:last] = False
         row_ends = newlines[is_end] + 1

@@ -14,8 +14,8 @@ verdict: so lines with quotes are looked at one by one there, and what cannot be
     +41791234568,no                        own its cells cannot be told apart; the next line is a row again
     +41791234567,"x⏎+41791234568,no⏎",yes  strict, and it hides a row in a cell: one by one it is no row
 
-`Quotes.of` answers strict or not for a whole block by numpy; `find_quoted_rows` and `single_rows` look at
-lines with quotes in what is not; `Grammar` has the patterns for both.
+`Quotes.of` answers strict or not for a whole block by numpy, `find_unsure_lines` for each line;
+`find_quoted_rows` and `single_rows` look at lines with quotes in what is not; `Grammar` has the patterns.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 Positions = npt.NDArray[np.int64]
+Signs = npt.NDArray[np.uint8]
 
 # A quoted cell may hold newlines; beyond so many lines the opening quote is taken for a stray one.
 MAX_ROW_LINES = 32
@@ -54,19 +55,30 @@ class Quotes:
         signs = np.frombuffer(data, dtype=np.uint8)
         positions = np.flatnonzero(signs == _QUOTE)
         opening, closing = positions[::2], positions[1::2]
-        before, behind = signs[opening - 1], signs[closing + 1]
-        begins = _is_one_of(before, delimiter) | (opening == 0)
-        ends = _is_one_of(behind, delimiter)
-        returns = np.flatnonzero(behind == _RETURN)
-        ends[returns] = signs[closing[returns] + 2] == _NEWLINE
-        return cls(positions, bool(begins.all() and ends.all()))
+        is_strict = (
+            _begin_cells(signs, opening, delimiter).all() and _end_cells(signs, closing, delimiter).all()
+        )
+        return cls(positions, bool(is_strict))
 
     @property
     def opens(self) -> int | None:
         return int(self.positions[-1]) if len(self.positions) % 2 else None
 
 
-def _is_one_of(signs: npt.NDArray[np.uint8], delimiter: str) -> npt.NDArray[np.bool_]:
+def _begin_cells(signs: Signs, quotes: Positions, delimiter: str) -> npt.NDArray[np.bool_]:
+    begins: npt.NDArray[np.bool_] = _is_one_of(signs[quotes - 1], delimiter) | (quotes == 0)
+    return begins
+
+
+def _end_cells(signs: Signs, quotes: Positions, delimiter: str) -> npt.NDArray[np.bool_]:
+    behind = signs[quotes + 1]
+    ends = _is_one_of(behind, delimiter)
+    returns = np.flatnonzero(behind == _RETURN)
+    ends[returns] = signs[quotes[returns] + 2] == _NEWLINE
+    return ends
+
+
+def _is_one_of(signs: Signs, delimiter: str) -> npt.NDArray[np.bool_]:
     """What may stand beside the quotes of a cell: its neighbours, and a doubled one."""
     found: npt.NDArray[np.bool_] = (signs == ord(delimiter)) | (signs == _NEWLINE) | (signs == _QUOTE)
     return found
@@ -196,6 +208,7 @@ def _unquote(cell: str) -> str:
 class QuotedRow:
     """A row with quotes in a text that is not strict: one line, or the lines of a strict row."""
 
+    line: int  # from 0, where it starts
     start: int
     end: int
     may_go_on: bool  # behind the end of this text
@@ -207,7 +220,7 @@ def single_rows(data: bytes, delimiter: str, first_line: int = 0) -> Iterator[tu
     ``data`` is UTF-8, begins where a row does, and ends with a newline.
     """
     rules = grammar(delimiter)
-    line_ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE) + 1
+    line_ends = find_line_ends(data)
     edges = [0, *line_ends.tolist()]
     line = 0
     while line < len(line_ends):
@@ -220,29 +233,56 @@ def single_rows(data: bytes, delimiter: str, first_line: int = 0) -> Iterator[tu
         line += row.count(b"\n")
 
 
+def find_line_ends(data: bytes) -> Positions:
+    return np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE) + 1
+
+
 def find_quoted_rows(
-    data: bytes, line_ends: Positions, quotes: Quotes, delimiter: str
+    data: bytes, line_ends: Positions, lines: Positions, delimiter: str
 ) -> Iterator[QuotedRow]:
-    """In order, and apart from each other; lines without a quote are rows of their own."""
+    """The rows that start on these lines, in order, and apart from each other."""
     rules = grammar(delimiter)
     edges = [0, *line_ends.tolist()]
-    lines = len(line_ends)
+    count = len(line_ends)
     free = 0
-    for line in np.unique(np.searchsorted(line_ends, quotes.positions, side="right")).tolist():
+    for line in lines.tolist():
         if line < free:
             continue
-        start, limit = edges[line], edges[min(line + MAX_ROW_LINES, lines)]
+        start, limit = edges[line], edges[min(line + MAX_ROW_LINES, count)]
         end = rules.record_end(data, start, limit)
-        may_go_on = end is None and line + MAX_ROW_LINES > lines and rules.begins(data, start)
+        may_go_on = end is None and line + MAX_ROW_LINES > count and rules.begins(data, start)
         end = edges[line + 1] if end is None else end
         free = line + data.count(b"\n", start, end)
-        yield QuotedRow(start, end, may_go_on)
+        yield QuotedRow(line, start, end, may_go_on)
+
+
+def find_quoted_lines(quotes: Quotes, line_ends: Positions) -> Positions:
+    return np.unique(np.searchsorted(line_ends, quotes.positions, side="right"))
+
+
+def find_unsure_lines(data: bytes, quotes: Quotes, line_ends: Positions, delimiter: str) -> Positions:
+    """Those whose quotes are not pairs around cells; only on these a row of several lines can start."""
+    if quotes.is_strict and not (np.searchsorted(quotes.positions, line_ends) % 2).any():
+        return np.empty(0, dtype=np.int64)
+    signs = np.frombuffer(data, dtype=np.uint8)
+    lines = np.searchsorted(line_ends, quotes.positions, side="right")
+    firsts = np.flatnonzero(np.diff(lines, prepend=-1))
+    counts = np.diff(firsts, append=len(lines))
+    is_opening = (np.arange(len(lines)) - np.repeat(firsts, counts)) % 2 == 0
+    fits = np.where(
+        is_opening,
+        _begin_cells(signs, quotes.positions, delimiter),
+        _end_cells(signs, quotes.positions, delimiter),
+    )
+    is_sure = np.logical_and.reduceat(fits, firsts) & (counts % 2 == 0)
+    unsure: Positions = lines[firsts][~is_sure]
+    return unsure
 
 
 def find_unfinished_row(data: bytes, delimiter: str) -> int:
     """Where a row starts that more text may complete; the end of ``data``, a line's end, if there is none."""
     quotes = Quotes.of(data, delimiter)
-    line_ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE) + 1
+    line_ends = find_line_ends(data)
     if quotes.is_strict:
         is_quoted = np.searchsorted(quotes.positions, line_ends) % 2 == 1
         row_ends = line_ends[~is_quoted]
@@ -250,7 +290,8 @@ def find_unfinished_row(data: bytes, delimiter: str) -> int:
         unfinished_lines = 0 if quotes.opens is None else data.count(b"\n", start)
         if unfinished_lines < MAX_ROW_LINES and most_lines(line_ends, row_ends) <= MAX_ROW_LINES:
             return len(data) if quotes.opens is None else start
-    rows = find_quoted_rows(data, line_ends, quotes, delimiter)
+    unsure = find_unsure_lines(data, quotes, line_ends, delimiter)
+    rows = find_quoted_rows(data, line_ends, unsure, delimiter)
     return next((row.start for row in rows if row.may_go_on), len(data))
 
 
