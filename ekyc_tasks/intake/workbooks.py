@@ -1,45 +1,30 @@
-"""A workbook (.xlsx, .xls, .ods) → the cells of its columns of numbers, read in a process of its own.
-
-What that process may cost is in proportion to the file, as for workbooks in archives: see `tabular.xlsx`.
-"""
+"""A workbook (.xlsx, .xls, .ods) → the cells of its columns of numbers, opened as those in archives are."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import zipfile
+import errno
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from tempfile import TemporaryFile
-from typing import IO, BinaryIO, cast
+from functools import partial
+from typing import BinaryIO, cast
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from ekyc_tasks.errors import ConfigurationError, InputError
+from ekyc_tasks.errors import ArchiveError, ConfigurationError, InputError
 from ekyc_tasks.intake.column_names import comparable
 from ekyc_tasks.intake.columns import choose, raise_watched
-from ekyc_tasks.intake.containers import zip_parts
 from ekyc_tasks.intake.file_layout import FileLayout, columns_at
-from ekyc_tasks.intake.line_block import (
-    ABOVE_HEADER,
-    NOT_BLANK,
-    Blocks,
-    Cell,
-    is_blank,
-    make_block_of_cells,
-)
+from ekyc_tasks.intake.line_block import ABOVE_HEADER, NOT_BLANK, Blocks, Cell, is_blank, make_block_of_cells
 from ekyc_tasks.intake.number_shapes import holds_number
 from ekyc_tasks.intake.rules import ReadingRules
-from ekyc_tasks.tabular import xlsx_worker
-from ekyc_tasks.tabular.xlsx import read_streams, run_worker
+from ekyc_tasks.models import ArchiveLimits
+from ekyc_tasks.tabular import Member, xlsx_worker
+from ekyc_tasks.tabular.containers import CHUNK_BYTES
+from ekyc_tasks.tabular.xlsx import MAX_SHEETS, read_workbook
 
-MAX_SHEET_BYTES = 2 << 30  # of its parts, unpacked
-MAX_SHEET_CELLS = 50_000_000  # a sheet is a dense rectangle in memory: one cell far out costs gigabytes
-MAX_SHEETS = 256
-MAX_COLUMNS = 1 << 14  # all that a sheet can have
+MAX_COLUMNS = 1 << 14  # all that a sheet can have; memory has a limit of its own
 
 ERROR_CELL = "the cell of the workbook shows an error"
 NOT_CALCULATED = "the cell of the workbook has a formula that was never calculated"
@@ -48,11 +33,6 @@ _SHOWN = {ERROR_CELL: "(error)", NOT_CALCULATED: "(formula)"}  # in place of the
 _REASONS = {xlsx_worker.ERROR: ERROR_CELL, xlsx_worker.NOT_CALCULATED: NOT_CALCULATED}
 _SAMPLE_ROWS = 500
 _SHEETS_NAMED = 4  # in one sentence
-_DIMENSION = re.compile(rb'<dimension ref="(?:[A-Z]+\d+:)?([A-Z]+)(\d+)"')
-# As measured for archives, twice: the flaws of cells are looked for as well, and old workbooks are dense.
-_MEMORY_BYTES, _MEMORY_PER_BYTE, _MEMORY_PER_UNPACKED_BYTE = 192 << 20, 128, 8
-_CPU_MILLISECONDS, _CPU_MILLISECONDS_PER_MIB, _CPU_MILLISECONDS_PER_UNPACKED_MIB = 2_000, 1_200, 120
-_WRITTEN_BYTES, _WRITTEN_PER_UNPACKED_BYTE = 64 << 20, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,15 +176,21 @@ _DIGITS = r"\d(?:.?.?.?\d){5}"
 
 
 def _read_sheets(file: BinaryIO, name: str) -> list[_LandedSheet]:
-    with TemporaryFile() as packed, TemporaryFile() as streams:
-        shutil.copyfileobj(file, packed)
-        packed.flush()
-        try:
-            code = run_worker(packed, streams, _allowance(packed, name))
-        except zipfile.BadZipFile:
-            code = xlsx_worker.UNREADABLE
-        _raise_trouble(code, name)
-        return list(map(_parse_sheet, read_streams(streams))) if os.fstat(streams.fileno()).st_size else []
+    member = Member(name, name, lambda: iter(partial(file.read, CHUNK_BYTES), b""))
+    try:
+        written = read_workbook(member, ArchiveLimits(), columns=MAX_COLUMNS, with_flaws=True)
+    except ArchiveError:
+        raise InputError(
+            f"{name} cannot be opened as a workbook: it is damaged, far too large, has a cell far outside "
+            f"its table, or more than {MAX_SHEETS} sheets. Save the table alone, as .xlsx or CSV."
+        ) from None
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise ConfigurationError(
+                f"There is no space to read {name}. Free some space, and run again."
+            ) from None
+        raise
+    return list(map(_parse_sheet, written))
 
 
 def _parse_sheet(written: tuple[pa.Schema, int, pa.Buffer]) -> _LandedSheet:
@@ -218,61 +204,3 @@ def _parse_sheet(written: tuple[pa.Schema, int, pa.Buffer]) -> _LandedSheet:
         {(row, column): _REASONS[kind] for row, column, kind in flaws},
         stream,
     )
-
-
-def _allowance(packed: IO[bytes], name: str) -> xlsx_worker.Allowance:
-    packed_bytes = packed.seek(0, os.SEEK_END)
-    unpacked_bytes = _size_unpacked(packed, name) if _is_zip(packed) else 4 * packed_bytes
-    memory_bytes = min(_MEMORY_PER_BYTE * packed_bytes, _MEMORY_PER_UNPACKED_BYTE * unpacked_bytes)
-    work = _CPU_MILLISECONDS_PER_MIB * packed_bytes + _CPU_MILLISECONDS_PER_UNPACKED_MIB * unpacked_bytes
-    return xlsx_worker.Allowance(
-        memory_bytes=_MEMORY_BYTES + memory_bytes,
-        cpu_milliseconds=_CPU_MILLISECONDS + (work >> 20),
-        written_bytes=_WRITTEN_BYTES + _WRITTEN_PER_UNPACKED_BYTE * unpacked_bytes,
-        sheets=MAX_SHEETS,
-        columns=MAX_COLUMNS,
-        with_flaws=1,
-    )
-
-
-def _is_zip(packed: IO[bytes]) -> bool:
-    packed.seek(0)
-    return packed.read(4) == b"PK\x03\x04"
-
-
-def _size_unpacked(packed: IO[bytes], name: str) -> int:
-    """Raises InputError for a workbook that is too large by what it says of itself."""
-    with zip_parts(cast(BinaryIO, packed)) as parts:
-        unpacked_bytes = sum(part.file_size for part in parts.infolist())
-        if unpacked_bytes > MAX_SHEET_BYTES:
-            raise InputError(f"{name} is too large for a workbook (gigabytes). Save the table alone, as CSV.")
-        for part in parts.namelist():
-            if part.startswith("xl/worksheets/") and part.endswith(".xml"):
-                with parts.open(part) as sheet:
-                    _refuse_dimension(_DIMENSION.search(sheet.read(4096)), name)
-    return unpacked_bytes
-
-
-def _refuse_dimension(used: re.Match[bytes] | None, name: str) -> None:
-    if used is None:
-        return
-    width = 0
-    for letter in used[1]:
-        width = 26 * width + letter - ord("A") + 1
-    if width * int(used[2]) > MAX_SHEET_CELLS:
-        raise InputError(f"{name} has a sheet with a cell far outside its table. Save only the table.")
-
-
-def _raise_trouble(code: int, name: str) -> None:
-    match code:
-        case 0:
-            return
-        case xlsx_worker.TOO_MANY_SHEETS:
-            raise InputError(
-                f"{name} has more than {MAX_SHEETS} sheets. Save the table alone, as its own file."
-            )
-        case xlsx_worker.DISK_FULL:
-            raise ConfigurationError(f"There is no space to read {name}. Free some space, and run again.")
-        case 1 | 2:  # Python's own: it ended before it came to the workbook
-            raise RuntimeError("The process that reads workbooks cannot start")
-    raise InputError(f"{name} cannot be opened as a workbook. Save it again as .xlsx or CSV.")

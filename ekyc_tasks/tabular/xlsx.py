@@ -27,7 +27,7 @@ import pyarrow as pa
 from ekyc_tasks.errors import ArchiveError
 from ekyc_tasks.models import ArchiveLimits
 from ekyc_tasks.tabular import xlsx_worker
-from ekyc_tasks.tabular.containers import Member, printable_name, zip_members
+from ekyc_tasks.tabular.containers import Member, is_zip, printable_name, zip_members
 from ekyc_tasks.tabular.member_names import verdict_of
 from ekyc_tasks.tabular.table import MAX_COLUMNS, ROWS_TRIED, Block, Blocks, ColumnTypes, Table
 
@@ -36,12 +36,28 @@ MAX_WORKBOOKS = 16  # each costs the start of a process
 MAX_SHEETS = 64
 MAX_ROWS = 1 << 20
 
+
+@dataclass(frozen=True, slots=True)
+class _Costs:
+    """What a workbook may take: at least, for a byte or MiB of the file, and for one of its parts."""
+
+    memory_bytes: int
+    memory_per_byte: int
+    memory_per_unpacked_byte: int
+    cpu_milliseconds: int
+    cpu_per_mib: int
+    cpu_per_unpacked_mib: int
+    written_bytes: int
+
+
 # What calamine takes for honest tables of up to 8,000,000 cells, as XlsxWriter packs them: 14 to 45 bytes of
 # memory for a byte of the file, 1.5 to 1.9 for a byte of its parts, and 0.06 to 0.19 s of CPU for a MiB.
-_MEMORY_BYTES, _MEMORY_PER_BYTE, _MEMORY_PER_UNPACKED_BYTE = 64 << 20, 64, 4
-_CPU_MILLISECONDS, _CPU_MILLISECONDS_PER_MIB = 500, 600
+_COSTS = _Costs(64 << 20, 64, 4, 500, 600, 0, 16 << 20)
+# Cells that show nothing of what they are take a second look at all parts; and old workbooks are dense.
+_COSTS_WITH_FLAWS = _Costs(192 << 20, 128, 8, 2_000, 1_200, 120, 64 << 20)
+_UNPACKED_PER_BYTE_OF_OLD = 4
 # Honest cells take no more than their XML, unless it is a long text that many have in common.
-_WRITTEN_BYTES, _WRITTEN_PER_UNPACKED_BYTE = 16 << 20, 4
+_WRITTEN_PER_UNPACKED_BYTE = 4
 # By the clock nothing is expected to take so long; it is for what waits without working.
 _PATIENCE_SECONDS, _PATIENCE_PER_CPU = 30, 10
 
@@ -90,14 +106,21 @@ def _tables(member: Member, limits: ArchiveLimits) -> Iterator[Table]:
 
 
 def _sheets(member: Member, limits: ArchiveLimits) -> list[_Sheet]:
+    return [
+        _Sheet(schema.metadata[xlsx_worker.NAME].decode(), len(schema), rows, stream)
+        for schema, rows, stream in read_workbook(member, limits)
+    ]
+
+
+def read_workbook(
+    member: Member, limits: ArchiveLimits, *, columns: int = MAX_COLUMNS, with_flaws: bool = False
+) -> list[tuple[pa.Schema, int, pa.Buffer]]:
+    """Schema, number of rows and Arrow stream of each sheet, as `xlsx_worker` writes them. ArchiveError."""
     with TemporaryFile() as packed, TemporaryFile() as streams:
         _copy(member, packed, limits)
-        parts = zip_members(cast(BinaryIO, packed), member.label, limits)
-        # read to the end, so that limits, lengths and checksums hold
-        unpacked_bytes = sum(len(chunk) for part in parts for chunk in part.chunks())
-        allowance = _allowance(packed.seek(0, os.SEEK_END), unpacked_bytes)
-        _raise_outcome(run_worker(packed, streams, allowance), member.label)
-        return list(_write_rows(streams, member.label))
+        allowance = _allowance(packed, member.label, limits, with_flaws)
+        _raise_outcome(run_worker(packed, streams, allowance._replace(columns=columns)), member.label)
+        return list(_read_streams(streams, member.label))
 
 
 def _copy(member: Member, packed: IO[bytes], limits: ArchiveLimits) -> None:
@@ -114,17 +137,27 @@ def _copy(member: Member, packed: IO[bytes], limits: ArchiveLimits) -> None:
     packed.flush()
 
 
-def _allowance(packed_bytes: int, unpacked_bytes: int) -> xlsx_worker.Allowance:
+def _allowance(
+    packed: IO[bytes], label: str, limits: ArchiveLimits, with_flaws: bool
+) -> xlsx_worker.Allowance:
     """In proportion to the file: a small one is refused while it is small."""
-    memory_bytes = _MEMORY_BYTES + min(
-        _MEMORY_PER_BYTE * packed_bytes, _MEMORY_PER_UNPACKED_BYTE * unpacked_bytes
-    )
+    packed_bytes = packed.seek(0, os.SEEK_END)
+    packed.seek(0)
+    unpacked_bytes = _UNPACKED_PER_BYTE_OF_OLD * packed_bytes
+    if is_zip(packed.read(4)):
+        parts = zip_members(cast(BinaryIO, packed), label, limits)
+        # read to the end, so that limits, lengths and checksums hold
+        unpacked_bytes = sum(len(chunk) for part in parts for chunk in part.chunks())
+    costs = _COSTS_WITH_FLAWS if with_flaws else _COSTS
+    memory_bytes = min(costs.memory_per_byte * packed_bytes, costs.memory_per_unpacked_byte * unpacked_bytes)
+    work = costs.cpu_per_mib * packed_bytes + costs.cpu_per_unpacked_mib * unpacked_bytes
     return xlsx_worker.Allowance(
-        memory_bytes=memory_bytes,
-        cpu_milliseconds=_CPU_MILLISECONDS + (_CPU_MILLISECONDS_PER_MIB * packed_bytes >> 20),
-        written_bytes=_WRITTEN_BYTES + _WRITTEN_PER_UNPACKED_BYTE * unpacked_bytes,
+        memory_bytes=costs.memory_bytes + memory_bytes,
+        cpu_milliseconds=costs.cpu_milliseconds + (work >> 20),
+        written_bytes=costs.written_bytes + _WRITTEN_PER_UNPACKED_BYTE * unpacked_bytes,
         sheets=MAX_SHEETS,
         columns=MAX_COLUMNS,
+        with_flaws=int(with_flaws),
     )
 
 
@@ -169,15 +202,9 @@ def _raise_outcome(code: int, label: str) -> None:
     )
 
 
-def _write_rows(streams: IO[bytes], label: str) -> Iterator[_Sheet]:
+def _read_streams(streams: IO[bytes], label: str) -> Iterator[tuple[pa.Schema, int, pa.Buffer]]:
     if not os.fstat(streams.fileno()).st_size:
         raise ArchiveError(f"{label} is a workbook without a sheet. {_ASK_AGAIN}")
-    for schema, rows, stream in read_streams(streams):
-        yield _Sheet(schema.metadata[xlsx_worker.NAME].decode(), len(schema), rows, stream)
-
-
-def read_streams(streams: IO[bytes]) -> Iterator[tuple[pa.Schema, int, pa.Buffer]]:
-    """Schema, number of rows and Arrow stream of each sheet that the worker wrote."""
     # the mapping outlives the file object, and lasts as long as somebody has a sheet
     written = pa.py_buffer(mmap.mmap(streams.fileno(), 0, access=mmap.ACCESS_READ))
     source = pa.BufferReader(written)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from contextlib import nullcontext
 
 import polars as pl
 import pytest
@@ -12,11 +13,12 @@ import xlsxwriter
 from support.landed_files import A, B, C, blocks_of, numbers, read, workbook
 from support.landed_lines import frame_of
 
-from ekyc_tasks.errors import InputError
-from ekyc_tasks.intake import workbooks
+from ekyc_tasks.errors import ConfigurationError, InputError
 from ekyc_tasks.intake.line_block import ABOVE_HEADER
 from ekyc_tasks.intake.rules import ReadingRules
 from ekyc_tasks.intake.workbooks import ERROR_CELL, NOT_CALCULATED
+from ekyc_tasks.tabular import xlsx, xlsx_worker
+from ekyc_tasks.tabular.xlsx import MAX_SHEETS
 
 
 def book(*sheets, hidden=()):
@@ -234,12 +236,11 @@ def test_a_workbook_whose_name_says_another_kind(tmp_path):
             read(tmp_path, name, book([["phone"], [A]]))
 
 
+def test_what_a_sheet_says_of_its_size_does_not_matter(tmp_path):
+    assert numbers(read(tmp_path, "a.xlsx", workbook({"A1": A}, dimension="A1:XFD1048576"))) == [A]
+
+
 def test_a_sheet_that_sprawls(tmp_path):
-    with pytest.raises(InputError, match=r"a\.xlsx has a sheet with a cell far outside"):
-        read(tmp_path, "a.xlsx", workbook({"A1": A}, dimension="A1:XFD1048576"))
-
-
-def test_a_sheet_that_sprawls_and_does_not_say_so(tmp_path):
     """The rectangle would take hundreds of gigabytes; the process that reads it ends instead of this one."""
     content = edited(
         book([["phone"], [A]]),
@@ -256,10 +257,36 @@ def test_a_large_workbook_is_within_the_limits(tmp_path):
     assert (frame.height, numbers(frame)[-1]) == (40_001, "41790039999")
 
 
-def test_too_many_sheets(tmp_path, monkeypatch):
-    monkeypatch.setattr(workbooks, "MAX_SHEETS", 2)
-    with pytest.raises(InputError, match="more than 2 sheets"):
-        read(tmp_path, "a.xlsx", book([[A]], [], []))
+@pytest.mark.parametrize(("sheets", "is_read"), [(MAX_SHEETS, True), (MAX_SHEETS + 1, False)])
+def test_as_many_sheets_as_in_archives(tmp_path, sheets, is_read):
+    content = book([[A]], *[[]] * (sheets - 1))
+    with nullcontext() if is_read else pytest.raises(InputError, match="more than 64 sheets"):
+        assert numbers(read(tmp_path, "a.xlsx", content)) == [A]
+
+
+@pytest.mark.parametrize("kind", ["overlaps", "packed too well", "checksum"])
+def test_a_hostile_workbook_is_refused_as_in_archives(tmp_path, kind):
+    content = bytearray(book([["phone"], [A]]))
+    if kind == "overlaps":
+        second = content.index(b"PK\x01\x02", content.index(b"PK\x01\x02") + 1)
+        content[second + 42 : second + 46] = bytes(4)  # it starts where the first part does
+    elif kind == "checksum":
+        first = content.index(b"PK\x01\x02")
+        content[first + 16] ^= 1
+    else:
+        content = edited(
+            bytes(content),
+            "xl/worksheets/sheet1.xml",
+            (b"</worksheet>", b"<!--" + bytes([32]) * (4 << 20) + b"--></worksheet>"),
+        )
+    with pytest.raises(InputError, match=r"^a\.xlsx cannot be opened as a workbook"):
+        read(tmp_path, "a.xlsx", bytes(content))
+
+
+def test_a_full_disk_is_no_fault_of_the_workbook(tmp_path, monkeypatch):
+    monkeypatch.setattr(xlsx, "run_worker", lambda *_: xlsx_worker.DISK_FULL)
+    with pytest.raises(ConfigurationError, match=r"^There is no space to read a\.xlsx"):
+        read(tmp_path, "a.xlsx", book([[A]]))
 
 
 # --- old workbooks --------------------------------------------------------------------------------------
