@@ -6,20 +6,16 @@ something else may read it wrong.
 
 from __future__ import annotations
 
-import lzma
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path, PurePath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO
 
-import pyarrow as pa
-from isal import igzip, isal_zlib
-
-from ekyc_tasks.errors import InputError
+from ekyc_tasks.errors import ArchiveDamaged, ArchiveError, InputError
+from ekyc_tasks.models import ArchiveLimits
+from ekyc_tasks.tabular import Member
+from ekyc_tasks.tabular.containers import is_workbook, unpack, zip_members
 
 PACKINGS = (".gz", ".zip", ".zst")
 FORMATS = (
@@ -36,10 +32,11 @@ _KINDS = {
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ".xls",
 }
 _ZIPPED = (".xlsx", ".ods")
+_MIMETYPE_OF_ODS = b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet"  # begins with its first part
 _NOT_STREAMED = (".json", ".ods", ".parquet", ".xls", ".xlsx")
 _HEAD_OF_OLD = 1 << 20  # bytes; its directory is commonly near the start
 _MEMBERS_NAMED = 3  # in one sentence
-_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile, NotImplementedError)
+_LIMITS = ArchiveLimits()
 
 
 @contextmanager
@@ -50,19 +47,24 @@ def open_list(path: Path, *, name: str) -> Iterator[tuple[BinaryIO, str]]:
     """
     packing, ending = _endings(name)
     try:
-        _check_bytes(path, name, packing or ending)
-        with _unpack(path, name, packing, ending) as (file, inner):
-            yield (_whole(file, name) if packing and inner in _NOT_STREAMED else file), inner
-    except (*_DAMAGE, isal_zlib.IsalError):  # type: ignore[misc]  # its stub gives an instance
+        with path.open("rb") as file:
+            _check_bytes(file, name, packing or ending)
+            yield _open_packed(file, name, packing, ending) if packing else (file, ending)
+    except ArchiveDamaged:
+        raise InputError(_damaged(name)) from None
+    except ArchiveError:
         raise InputError(
-            f"{name} is damaged: it cannot be unpacked. Copy it again from its source."
+            f"{name} has a password, is packed in an unusual way, or unpacks to far more than its size. "
+            "Save it without packing."
         ) from None
     except OSError as error:
         if error.errno is None:  # not from the disk: decompressors say so too
-            raise InputError(
-                f"{name} is damaged: it cannot be unpacked. Copy it again from its source."
-            ) from None
+            raise InputError(_damaged(name)) from None
         raise InputError(f"{name} cannot be read: {error.strerror}. Check its permissions.") from None
+
+
+def _damaged(name: str) -> str:
+    return f"{name} is damaged: it cannot be unpacked. Copy it again from its source."
 
 
 def has_known_ending(name: str) -> bool:
@@ -83,87 +85,66 @@ def _endings(name: str) -> tuple[str, str]:
     return packing, endings[-1]
 
 
-def _check_bytes(path: Path, name: str, expected: str) -> None:
-    with path.open("rb") as file:
-        head = file.read(8)
+def _check_bytes(file: BinaryIO, name: str, expected: str) -> None:
+    head = file.read(_HEAD_OF_OLD)
     if not head:
         raise InputError(f"{name} is empty: it has no bytes. Copy it again, or remove it.")
     kind = next((kind for magic, kind in _KINDS.items() if head.startswith(magic)), "")
-    if kind == ".xls" and (expected != ".xls" or _has_password(path)):
+    if kind == ".xls" and (expected != ".xls" or "EncryptedPackage".encode("utf-16-le") in head):
         raise InputError(
             f"{name} is an old Excel workbook (.xls), or has a password. Save it as .xlsx without a password."
         )
-    right = _workbook_ending(path) or kind if kind == ".zip" and expected != ".zip" else kind
-    if right not in {"", expected} and not (right == ".zip" and expected in _ZIPPED):
-        raise InputError(f"{name} contains a {right} file. Rename it, so that its name ends in {right}.")
+    if kind == ".zip" and expected != ".zip":
+        kind = ".xlsx" if is_workbook(head) else ".ods" if head[30:].startswith(_MIMETYPE_OF_ODS) else kind
+    if kind not in {"", expected} and not (kind == ".zip" and expected in _ZIPPED):
+        raise InputError(f"{name} contains a {kind} file. Rename it, so that its name ends in {kind}.")
+    file.seek(0)
 
 
-def _workbook_ending(path: Path) -> str:
-    """Which workbook a .zip is, if it is one."""
-    with path.open("rb") as file, zip_parts(file) as parts:
-        names = set(parts.namelist())
-    return ".xlsx" if "xl/workbook.xml" in names else ".ods" if {"mimetype", "content.xml"} <= names else ""
+class _Unpacked(RawIOBase):
+    """Pieces of bytes as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._rest = chunks, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or memoryview(next(self._chunks, b""))
+        part, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
 
 
-def _has_password(path: Path) -> bool:
-    """An encrypted .xlsx is an old container with a part of this name."""
-    with path.open("rb") as file:
-        return "EncryptedPackage".encode("utf-16-le") in file.read(_HEAD_OF_OLD)
+def _open_packed(file: BinaryIO, name: str, packing: str, ending: str) -> tuple[BinaryIO, str]:
+    if packing == ".zip":
+        member = _find_list(zip_members(file, name, _LIMITS), name)
+        chunks, ending = member.chunks(), _ending(member)
+    else:
+        chunks = unpack(file, name, _LIMITS, is_zstd=packing == ".zst")
+    plain = BufferedReader(_Unpacked(chunks))
+    return (_whole(plain, name) if ending in _NOT_STREAMED else plain), ending
 
 
-@contextmanager
-def _unpack(path: Path, name: str, packing: str, ending: str) -> Iterator[tuple[BinaryIO, str]]:
-    with path.open("rb") as file:
-        if packing == ".zip":
-            with zip_parts(file) as parts, _member(parts, name) as (member, inner):
-                yield member, inner
-        elif packing == ".gz":
-            with igzip.open(file, "rb") as plain:  # type: ignore[no-untyped-call]
-                yield plain, ending
-        elif packing == ".zst":
-            with pa.CompressedInputStream(pa.PythonFile(file), "zstd") as plain:
-                yield cast(BinaryIO, plain), ending
-        else:
-            yield file, ending
-
-
-def zip_parts(file: BinaryIO) -> zipfile.ZipFile:
-    """Raises BadZipFile for damage of any kind."""
-    try:
-        return zipfile.ZipFile(file)
-    except (ValueError, struct.error):  # places before the beginning, say
-        raise zipfile.BadZipFile from None
-
-
-@contextmanager
-def _member(parts: zipfile.ZipFile, name: str) -> Iterator[tuple[BinaryIO, str]]:
+def _find_list(members: Sequence[Member], name: str) -> Member:
     """The one list in a .zip; what systems put beside it does not count."""
-    lists = [part for part in parts.infolist() if _is_list(part)]
-    if len(lists) != 1:
-        shown = ", ".join(part.filename for part in lists[:_MEMBERS_NAMED])
-        what = (
-            f"{len(lists)} lists ({shown}{', …' if len(lists) > _MEMBERS_NAMED else ''})"
-            if lists
-            else "no list"
-        )
-        raise InputError(
-            f"{name} contains {what}. Use a .zip with one list, or save each list as its own file."
-        )
-    if lists[0].flag_bits & 1:
-        raise InputError(f"{name} has a password. Save it without a password.")
-    with parts.open(lists[0]) as member:
-        yield cast(BinaryIO, member), _ending(lists[0])
+    lists = [member for member in members if _is_list(member)]
+    if len(lists) == 1:
+        return lists[0]
+    shown = ", ".join(member.name for member in lists[:_MEMBERS_NAMED])
+    more = ", …" if len(lists) > _MEMBERS_NAMED else ""
+    what = f"{len(lists)} lists ({shown}{more})" if lists else "no list"
+    raise InputError(f"{name} contains {what}. Use a .zip with one list, or save each list as its own file.")
 
 
-def _is_list(part: zipfile.ZipInfo) -> bool:
-    path = PurePath(part.filename)
-    is_hidden = any(each.startswith((".", "__MACOSX")) for each in path.parts)
-    is_folder = part.filename.endswith("/")  # is_dir() wants a name
-    return not is_folder and not is_hidden and _ending(part) in FORMATS
+def _is_list(member: Member) -> bool:
+    is_hidden = any(part.startswith((".", "__MACOSX")) for part in PurePath(member.name).parts)
+    return not is_hidden and _ending(member) in FORMATS
 
 
-def _ending(part: zipfile.ZipInfo) -> str:
-    return PurePath(part.filename).suffix.lower()
+def _ending(member: Member) -> str:
+    return PurePath(member.name).suffix.lower()
 
 
 def _whole(file: BinaryIO, name: str) -> BinaryIO:

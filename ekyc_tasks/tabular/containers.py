@@ -16,11 +16,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
+import pyarrow as pa
 from isal import isal_zlib
 
 from ekyc_tasks.errors import ArchiveDamaged, ArchiveError
@@ -144,7 +146,7 @@ def is_damaged(path: Path, limits: ArchiveLimits) -> bool:
 @contextmanager
 def _without_transfer_coding(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[BinaryIO]:
     """A storage host may pack a ZIP once more on its way, with gzip, asked or not; it is kept as received."""
-    packed = Member(name, name, lambda: _gunzip(file, name, limits))
+    packed = Member(name, name, lambda: unpack(file, name, limits))
     head = packed.head() if is_gzip(file.read(HEAD_BYTES)) else b""
     if not is_zip(head) or is_workbook(head):
         file.seek(0)
@@ -166,7 +168,7 @@ def _members(file: BinaryIO, name: str, head: bytes, limits: ArchiveLimits) -> t
         remedy = _ASK_AGAIN if head.startswith((b"<", b"{")) else _EXPORT_AGAIN
         raise ArchiveError(f"{name} is {kind}, not a result archive. {remedy}")
     if is_gzip(head):
-        return (Member(name, name, lambda: _gunzip(file, name, limits)),)
+        return (Member(name, name, lambda: unpack(file, name, limits)),)
     return (Member(name, name, lambda: _plain(file, name, limits)),)
 
 
@@ -194,7 +196,7 @@ def _pieces(file: BinaryIO, start: int, size: int, step: int = CHUNK_BYTES) -> I
         yield piece
 
 
-def _unpack(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]:
+def _inflate(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]:
     """Inflates in steps of at most `CHUNK_BYTES`, so that a small piece becomes no large one in memory."""
     engine = isal_zlib.decompressobj(wbits)
     try:
@@ -219,15 +221,24 @@ def _unpack(pieces: Iterator[bytes], wbits: int, name: str) -> Iterator[bytes]:
         raise ArchiveDamaged(f"{name} is truncated: it ends before its data does. {_ASK_AGAIN}")
 
 
-def _gunzip(file: BinaryIO, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
+def unpack(file: BinaryIO, name: str, limits: ArchiveLimits, *, is_zstd: bool = False) -> Iterator[bytes]:
+    """What is in a gzip file, or a zstd file."""
     packed_bytes = file.seek(0, os.SEEK_END)
     allowed, setting = min(*_sizes(limits), (limits.max_ratio * packed_bytes, "RATIO"))
+    pieces = _pieces(file, 0, packed_bytes, _PACKED_CHUNK_BYTES)
     unpacked_bytes = 0
-    for chunk in _unpack(_pieces(file, 0, packed_bytes, _PACKED_CHUNK_BYTES), _GZIP, name):
+    for chunk in _read_zstd(file) if is_zstd else _inflate(pieces, _GZIP, name):
         unpacked_bytes += len(chunk)
         if unpacked_bytes > allowed:
             raise ArchiveError(_beyond(name, "unpacks to more than", allowed, setting))
         yield chunk
+
+
+def _read_zstd(file: BinaryIO) -> Iterator[bytes]:
+    """Raises OSError without a number for what is damaged or truncated."""
+    file.seek(0)
+    with pa.CompressedInputStream(pa.PythonFile(file), "zstd") as plain:
+        yield from iter(partial(plain.read, CHUNK_BYTES), b"")
 
 
 def zip_members(file: BinaryIO, name: str, limits: ArchiveLimits) -> tuple[Member, ...]:
@@ -339,7 +350,7 @@ def _zip_member(file: BinaryIO, entry: zipfile.ZipInfo, label: str) -> Member:
 
 def _zip_bytes(file: BinaryIO, entry: zipfile.ZipInfo, name: str) -> Iterator[bytes]:
     pieces = _pieces(file, _data_start(file, entry, name), entry.compress_size)
-    return pieces if entry.compress_type == zipfile.ZIP_STORED else _unpack(pieces, _RAW_DEFLATE, name)
+    return pieces if entry.compress_type == zipfile.ZIP_STORED else _inflate(pieces, _RAW_DEFLATE, name)
 
 
 def _data_start(file: BinaryIO, entry: zipfile.ZipInfo, name: str) -> int:
@@ -369,5 +380,5 @@ def _check(chunks: Iterator[bytes], entry: zipfile.ZipInfo, name: str) -> Iterat
 
 
 def printable_name(name: str) -> str:
-    """A member's name, fit for a terminal and a report; never used as a path."""
-    return printable(name)[:200]
+    """The end of a member's name, fit for a terminal and a report; never used as a path."""
+    return printable(name)[-200:]

@@ -281,16 +281,8 @@ def find_unsure_lines(data: bytes, quotes: Quotes, line_ends: Positions, delimit
 
 def find_unfinished_row(data: bytes, delimiter: str) -> int:
     """Where a row starts that more text may complete; the end of ``data``, a line's end, if there is none."""
-    quotes = Quotes.of(data, delimiter)
     line_ends = find_line_ends(data)
-    if quotes.is_strict:
-        is_quoted = np.searchsorted(quotes.positions, line_ends) % 2 == 1
-        row_ends = line_ends[~is_quoted]
-        start = int(row_ends[-1]) if quotes.opens is not None and len(row_ends) else 0
-        unfinished_lines = 0 if quotes.opens is None else data.count(b"\n", start)
-        if unfinished_lines < MAX_ROW_LINES and most_lines(line_ends, row_ends) <= MAX_ROW_LINES:
-            return len(data) if quotes.opens is None else start
-    unsure = find_unsure_lines(data, quotes, line_ends, delimiter)
+    unsure = find_unsure_lines(data, Quotes.of(data, delimiter), line_ends, delimiter)
     rows = find_quoted_rows(data, line_ends, unsure, delimiter)
     return next((row.start for row in rows if row.may_go_on), len(data))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zipfile
 
 import polars as pl
@@ -119,6 +120,28 @@ def test_what_cannot_be_read(tmp_path, name, content, words):
         read(tmp_path, name, content)
     assert str(caught.value).startswith(name)
     assert "41798284651" not in str(caught.value)
+
+
+BOMB = b"+41798284651\n" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv.gz", gzip.compress(BOMB)),
+        ("a.csv.zst", zstd(BOMB)),
+        ("a.zip", zipped("a.csv", content=BOMB)),
+        ("a.parquet.gz", gzip.compress(BOMB)),
+    ],
+)
+def test_what_unpacks_to_far_more_than_its_size_is_refused_as_in_archives(tmp_path, name, content):
+    with pytest.raises(InputError, match=rf"^{re.escape(name)} .*unpacks to far more than its size\. Save"):
+        read(tmp_path, name, content)
+
+
+def test_a_list_in_folders_of_long_names(tmp_path):
+    name = "/".join(["a folder of a long name"] * 12) + "/a.csv"
+    assert numbers(read(tmp_path, "a.zip", zipped(name))) == [A, B]
 
 
 def test_a_copy_that_is_gone(tmp_path):
