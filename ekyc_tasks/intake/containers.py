@@ -51,7 +51,7 @@ def open_list(path: Path, *, name: str) -> Iterator[tuple[BinaryIO, str]]:
             _check_bytes(file, name, packing or ending)
             yield _open_packed(file, name, packing, ending) if packing else (file, ending)
     except ArchiveDamaged:
-        raise InputError(_damaged(name)) from None
+        raise InputError(_tell_damage(name)) from None
     except ArchiveError:
         raise InputError(
             f"{name} has a password, is packed in an unusual way, or unpacks to far more than its size. "
@@ -59,11 +59,11 @@ def open_list(path: Path, *, name: str) -> Iterator[tuple[BinaryIO, str]]:
         ) from None
     except OSError as error:
         if error.errno is None:  # not from the disk: decompressors say so too
-            raise InputError(_damaged(name)) from None
+            raise InputError(_tell_damage(name)) from None
         raise InputError(f"{name} cannot be read: {error.strerror}. Check its permissions.") from None
 
 
-def _damaged(name: str) -> str:
+def _tell_damage(name: str) -> str:
     return f"{name} is damaged: it cannot be unpacked. Copy it again from its source."
 
 

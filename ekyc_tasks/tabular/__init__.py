@@ -1,9 +1,10 @@
-"""A result archive, as received, becomes blocks of raw text rows.
+"""A result archive, as received, becomes blocks of raw text rows; and what `intake` opens landed files with.
 
 `containers` sees by the bytes what a file is and yields checked bytes of its members; `members` decides
 which of them hold the rows, each row once; `delimited` and `xlsx` cut those into blocks. Nothing is ever
-extracted under a name that the archive chose. Begin with `members`. May import `models`, `support` and
-`errors`.
+extracted under a name that the archive chose. Landed files are unpacked, decoded, cut into rows and opened as
+workbooks by the same code: `containers`, `encodings`, `quoting`, `xlsx`. Begin with `members`. May import
+`models`, `support` and `errors`.
 """
 
 from ekyc_tasks.tabular.containers import Member, open_members
