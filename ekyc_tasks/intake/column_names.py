@@ -121,6 +121,8 @@ _COUNTRY = r"""
     countr(?:y|ies) | \b land(?:code|nummer)? \b | land(?:es|er)(?:code|kennzahl|kurzel|name|kennung)
     | laendercode | \b pays \b | \b pais \b | \b paese \b | \b nazione \b | \b nation \b | стран[аы]\b
     | \b краін[аи] \b | \b kraj(?:u)? \b | 国家 | 國家 | 国别 | 國別 | 国コード | 国名 | \b 国 \b
+    | \b cc \b | \b (?:ctry|cntry) \b | \b iso(?:2|3|\ ?code|\ ?alpha\ ?[23])? \b
+    | \b (?:market|geo|territory) \b
     | 국가 | 나라 | دولة | بلد | \b देश \b | negara | quoc \ gia | \b ma \ nuoc \b | \b ulke(?:si)? \b
 """
 # Of a number, not of a person.
@@ -132,7 +134,8 @@ _CALLING_CODE = r"""
 """
 _PREFIX = r"""
     \b prefix \b | vorwahl | \b indicatif \b | \b prefijo \b | \b prefisso \b | \b prefixo \b | 区号 | 區號
-    | \b (?:phone|tel|mobile) \ code \b
+    | \b (?:phone|tel|mobile) \ code \b | \b area \ ?code | \b std \ ?code | \b ddd \b | код \ города
+    | 市外局番 | 지역번호 | \b kode \ area | \b alan \ kodu | \b ma \ vung
 """
 # Countries that say nothing about a phone of today, and numbers of countries that are no calling codes.
 _ELSEWHERE = r"""

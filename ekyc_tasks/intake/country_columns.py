@@ -12,9 +12,10 @@ from ekyc_tasks.errors import InputError
 from ekyc_tasks.intake.column_names import CountryKind, comparable, country_kind_of
 from ekyc_tasks.intake.line_block import LineBlock, Lines
 from ekyc_tasks.intake.rules import NO_COUNTRY_COLUMN, ReadingRules
+from ekyc_tasks.intake.split_numbers import refuse_area_codes, refuse_calling_codes
 from ekyc_tasks.phone.countries import NOT_GIVEN, UNKNOWN, agree, country_of
 
-_NEARLY_ALL = 0.9  # of the filled cells of such a column
+_MOST = 0.5  # of the filled cells of a column with such a name; other cells are rejected with their reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,10 @@ def find_country_columns(
                 found[kind].append(index)
     of_numbers = found[CountryKind.NUMBER] + found[CountryKind.PREFIX]
     of_rows = found[CountryKind.PLACE]
+    if not of_numbers:
+        refuse_area_codes(titles, rows, numbers, name)
+    if not of_numbers + of_rows:
+        refuse_calling_codes(titles, rows, numbers, rules.region, name)
     return CountryColumns(
         tuple(of_numbers), tuple(of_rows), tuple(titles[index] for index in of_numbers + of_rows)
     )
@@ -113,7 +118,7 @@ def _holds_countries(cells: Sequence[str], kind: CountryKind) -> bool:
         return bool(filled) and all(
             cell in known and cell.lstrip(" '(").startswith(("+", "00")) for cell in filled
         )
-    return len(known) >= _NEARLY_ALL * len(filled)
+    return len(known) > _MOST * len(filled) or not filled
 
 
 def _read_column(cells: pl.Series) -> pl.Series:
