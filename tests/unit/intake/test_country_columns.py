@@ -65,9 +65,7 @@ def table(header, *rows):
         (
             CountryKind.NONE,
             "Country of birth|Geburtsland|Birth country|country_id|Passport country|Bundesland|Nationality"
-            "|Emergency contact country|Fax country code|IP country|Name|Phone|County|प्रदेश||pais "
-            + "x"
-            * 80,
+            "|Emergency contact country|Fax country code|IP country|Name|Phone|County|प्रदेश||pais " + "x" * 80,
         ),
     ],
 )
