@@ -46,6 +46,7 @@ _SETTINGS = {
     "MAX_WAIT": "1m",
     "POLL_MIN": "30s",
     "FRESH_FOR": "3650d",
+    "MAX_REJECTED": "1",  # a line of junk is much of a file of one number
 }
 _AT_WORK = {BatchState.PLANNED, BatchState.SUBMITTING, BatchState.SUBMITTED, BatchState.FETCHED}
 _FOR_A_PERSON = {BatchState.HELD, BatchState.FAILED, BatchState.REFUSED}
