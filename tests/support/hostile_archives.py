@@ -1,4 +1,7 @@
-"""Archives that mean harm, each made by a function that writes it; small on disk, whatever they claim."""
+"""Archives that mean harm; small on disk, whatever they claim.
+
+Whoever imports this waits for none of them: what takes a while to make is made when it is written.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,11 @@ Maker = Callable[[Path], object]
 
 def bomb(size: int = GIB) -> bytes:
     """Raw deflate of so many zeros, about a thousandth of it."""
-    engine = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return b"".join([*(engine.compress(bytes(1 << 20)) for _ in range(size >> 20)), engine.flush()])
+    return repeated(b"", bytes(1 << 20), size >> 20)
+
+
+def gzip_bomb() -> bytes:
+    return gzip.compress(TEXT + ROW * (8 << 20), 9, mtime=0)
 
 
 def entry(
@@ -72,10 +78,13 @@ def one(name: bytes = b"all.csv", data: bytes = TEXT, **more) -> bytes:
     return archive(entry(name, data, **more))
 
 
-def crowd(members: int, *, claimed: int | None = None) -> bytes:
+def crowd(members: int, claimed: int | None = None) -> bytes:
     """So many empty files, from one local header each."""
     local, _ = entry(b"000000", b"")
-    entries = [entry(f"{at:06}".encode(), b"", offset=at * len(local)) for at in range(members)]
+    nothing = local[30 + len(b"000000") :]
+    entries = [
+        entry(f"{at:06}".encode(), b"", packed=nothing, offset=at * len(local)) for at in range(members)
+    ]
     return archive(*entries, count=claimed if claimed is not None else min(members, 0xFFFF))
 
 
@@ -95,6 +104,10 @@ def wordy_crowd(members: int, *, name: int = 6, extra: int = 0, comment: int = 0
             file.write(end)
 
     return make
+
+
+def quotes_that_others_close() -> bytes:
+    return zip_bytes({"all.csv": TEXT + (b'p",x,"' + b"a" * 40 + b"bcde" * 990 + b"\n") * 11_000})
 
 
 def repeating(members: int) -> bytes:
@@ -141,6 +154,10 @@ def workbook_with(parts: dict[str, bytes | str]) -> bytes:
     """A workbook some of whose parts are replaced."""
     book = zipfile.ZipFile(io.BytesIO(workbook_bytes([["Number", "telegram"], ["+41798284651", "yes"]])))
     return zip_bytes({**{name: book.read(name) for name in book.namelist()}, **parts})
+
+
+def workbook_bomb() -> bytes:
+    return workbook_with({SHEET: bytes(300 << 20)})
 
 
 def sheet_of(body: str) -> str:
@@ -245,13 +262,13 @@ HOSTILE: dict[str, bytes | Maker] = {
         entry(b"all.csv", TEXT),
         entry(b"more.csv", b"", packed=bomb(), claimed=GIB, offset=len(entry(b"all.csv", TEXT)[0])),
     ),
-    "gzip-bomb": gzip.compress(TEXT + ROW * (8 << 20), 9, mtime=0),
+    "gzip-bomb": later(gzip_bomb),
     "gzip-in-gzip": gzip.compress(gzip.compress(TEXT, mtime=0), mtime=0),
     "claims-16-eib": one(claimed=0xFFFF_FFFE),
     "nested": zip_bytes({"inner.zip": zip_bytes({"all.csv": DOCUMENTED})}),
-    "100,000-members": crowd(100_000),
-    "300,000-members": crowd(300_000),
-    "100,000-members-that-claim-to-be-one": crowd(100_000, claimed=1),
+    "100,000-members": later(crowd, 100_000),
+    "300,000-members": later(crowd, 300_000),
+    "100,000-members-that-claim-to-be-one": later(crowd, 100_000, 1),
     "100,000-members-with-long-names": wordy_crowd(100_000, name=1_050),
     "100,000-members-with-comments": wordy_crowd(100_000, comment=1_100),
     "100,000-members-with-extra-fields": wordy_crowd(100_000, extra=1_100),
@@ -285,7 +302,7 @@ HOSTILE: dict[str, bytes | Maker] = {
     "points-beyond-any-file": one(far_offset=(1 << 64) - 1),
     "500-members-of-repeated-columns": repeating(500),
     "points-behind-the-end": archive(entry(b"all.csv", TEXT, offset=10_000)),
-    "xlsx-bomb": workbook_with({SHEET: bytes(300 << 20)}),
+    "xlsx-bomb": later(workbook_bomb),
     "xlsx-huge-sheet": workbook_with(
         {SHEET: sheet_of('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>')}
     ),
@@ -322,9 +339,7 @@ HOSTILE: dict[str, bytes | Maker] = {
     "web-page": b"<html><body>Sign in</body></html>",
     "lines-of-nothing": TEXT + b"1\n" * 4_000_000,
     "lines-of-quotes": TEXT + b'"\n' * 4_000_000,
-    "lines-of-quotes-that-others-close": zip_bytes(
-        {"all.csv": TEXT + (b'p",x,"' + b"a" * 40 + b"bcde" * 990 + b"\n") * 11_000}
-    ),
+    "lines-of-quotes-that-others-close": later(quotes_that_others_close),
     "lines-of-another-alphabet": TEXT + b"\xe9\xe9\n" * 3_000_000,
     "nothing": b"",
     "zeros": bytes(1 << 20),
