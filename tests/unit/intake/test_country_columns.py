@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import xlsxwriter
 from phonenumbers import PhoneNumberFormat
+from support.examples import some_of
 from support.landed_files import workbook
 
 from ekyc_tasks.errors import InputError
@@ -148,7 +149,7 @@ def test_files_of_all_formats(read, name, content):
 
 def written_in_all_ways():
     names = {region: (three, known[0]) for region, three, known in _rows()}
-    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+    for region in some_of(sorted(phonenumbers.SUPPORTED_REGIONS)):
         number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
         if number is not None:
             code = number.country_code
@@ -161,7 +162,7 @@ def test_a_file_of_the_whole_world(read):
     rows = [(national, country, e164) for national, country, e164 in written_in_all_ways()]
     found = read(table("phone\tcountry", *(f"{phone}\t{country}" for phone, country, _ in rows)), "a.tsv")
     assert set(found.keys.tolist()) <= {int(e164) for _, _, e164 in rows}
-    assert len(found.keys) > 200
+    assert len(found.keys) > 0.9 * len({e164 for _, _, e164 in rows})
     assert found.rejected < 0.1 * len(rows)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from support.examples import share_of
 from support.meant_lines import dropped, judge, sent_wrongly, share_rejected
 
 
 @pytest.fixture(scope="module")
 def judged():
-    return judge("the law", 5_000)
+    return judge("the law", share_of(5_000))
 
 
 def test_nothing_is_sent_that_the_line_does_not_mean(judged):

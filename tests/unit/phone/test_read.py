@@ -9,6 +9,7 @@ import phonenumbers
 import polars as pl
 import pytest
 from phonenumbers import PhoneNumberFormat
+from support.examples import share_of
 from support.phone_lines import EXAMPLES, mixed_line, seeded
 from support.phone_readings import Said, said_by, said_of
 
@@ -46,7 +47,7 @@ def national_line(chance: random.Random, region: str) -> str:
 @pytest.mark.parametrize("region", [None, *REGIONS])
 def test_by_the_million_is_as_one_by_one(region):
     chance = seeded(f"keys {region}")
-    count = 3_000 if region is None else 400
+    count = share_of(3_000 if region is None else 400)
     lines = [line(chance) for line in (mixed_line, odd_line) for _ in range(count)]
     lines += [national_line(chance, region or "CH") for _ in range(count)]
     one_by_one = [read_cell(text, region) for text in clean(pl.Series(lines))]
@@ -58,7 +59,7 @@ def test_by_the_million_is_as_one_by_one(region):
             (line, *pair) for line, *pair in zip(lines, said, expected, strict=True) if pair[0] != pair[1]
         ] == []
         assert readings.bare == tally(one_by_one)
-    assert 0.2 < sum(bool(each.numbers) for each in expected) / len(lines) < 0.95
+    assert 0.1 < sum(bool(each.numbers) for each in expected) / len(lines) < 0.95
 
 
 def tally(one_by_one) -> BareDigits:
