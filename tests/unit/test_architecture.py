@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from support.source_files import PACKAGE, ROOT, package_files, syntax_tree
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "ekyc_tasks"
 IO_CALLS = {
     "open",
     "scan_csv",
@@ -38,17 +37,16 @@ WITHOUT_IO = [
 AT_THE_EDGES = ["flows", "tasks", "cli", "settings"]
 
 
-def source_files() -> Iterator[Path]:
-    yield from sorted([*PACKAGE.rglob("*.py"), *(PACKAGE / "flows").glob("*.py")])
-
-
 def name_of(path: Path) -> str:
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {name_of(path): ast.parse(path.read_text()) for path in source_files()}
-MODULES = {name: tree for name, tree in MODULES.items() if ".migrations." not in name}
+@cache
+def syntax_trees() -> dict[str, ast.Module]:
+    return {
+        name: syntax_tree(path) for path in package_files() if ".migrations." not in (name := name_of(path))
+    }
 
 
 def is_within(name: str, rooms: list[str]) -> bool:
@@ -68,7 +66,7 @@ def test_the_root_has_six_loose_modules_at_most():
 
 @pytest.mark.parametrize("room", sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py")))
 def test_a_room_says_what_it_is_for_and_where_to_begin(room):
-    docstring = ast.get_docstring(MODULES[room]) or ""
+    docstring = ast.get_docstring(syntax_trees()[room]) or ""
     assert "Begin with " in " ".join(docstring.split())
     assert "ay import " in " ".join(docstring.split())
 
@@ -76,7 +74,7 @@ def test_a_room_says_what_it_is_for_and_where_to_begin(room):
 @pytest.mark.parametrize("room", sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py")))
 def test_no_name_of_a_room_is_lost_to_a_module_of_that_name(room):
     """Importing `intake.arrivals` puts the module where a function `arrivals` of the package was."""
-    imports = [node for node in MODULES[room].body if isinstance(node, ast.ImportFrom)]
+    imports = [node for node in syntax_trees()[room].body if isinstance(node, ast.ImportFrom)]
     modules = {path.stem for path in (PACKAGE / room).glob("*.py")}
     lost = [
         name.name
@@ -90,7 +88,9 @@ def test_no_name_of_a_room_is_lost_to_a_module_of_that_name(room):
 
 def test_settings_are_read_at_the_edges_only():
     readers = {
-        name for name, tree in MODULES.items() if calls(tree) & {"load_settings", "data_root", "Settings"}
+        name
+        for name, tree in syntax_trees().items()
+        if calls(tree) & {"load_settings", "data_root", "Settings"}
     }
     assert [name for name in readers if not is_within(name, AT_THE_EDGES)] == []
     assert {"flows.parameters", "tasks"} <= readers
@@ -98,7 +98,7 @@ def test_settings_are_read_at_the_edges_only():
 
 @pytest.mark.parametrize("room", WITHOUT_IO)
 def test_values_in_values_out(room):
-    trees = [tree for name, tree in MODULES.items() if is_within(name, [room])]
+    trees = [tree for name, tree in syntax_trees().items() if is_within(name, [room])]
     assert trees, f"there is no {room}"
     for tree in trees:
         assert calls(tree) & IO_CALLS == set()
@@ -107,7 +107,7 @@ def test_values_in_values_out(room):
 def test_nothing_below_the_tasks_brings_prefect_along():
     code = "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
     code += "sys.exit(','.join(sorted({'prefect'} & set(sys.modules))) or None)"
-    below = [name for name in MODULES if not is_within(name, ["__main__", "cli", "flows", "tasks"])]
+    below = [name for name in syntax_trees() if not is_within(name, ["__main__", "cli", "flows", "tasks"])]
     names = [f"ekyc_tasks.{name}".removesuffix(".") for name in below if not name.endswith("migrations.env")]
     done = subprocess.run(
         [sys.executable, "-c", code, *names],

@@ -7,12 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[2] / "ekyc_tasks"
-FILES = sorted(
-    path
-    for path in [*PACKAGE.rglob("*.py"), *(PACKAGE / "flows").glob("*.py")]
-    if "migrations" not in path.parts
-)
+from support.source_files import package_files, syntax_tree
+
+FILES = [path for path in package_files() if "migrations" not in path.parts]
 # Verbs that look like their own past tense, or like it by their ending.
 VERBS = {"bound", "cut", "put", "read", "set", "split"}
 # The wrapper inside a decorator; and the column `checked_at`, as modules of task types know it.
@@ -28,7 +25,7 @@ IRREGULAR = {
 
 def functions(path: Path) -> Iterator[str]:
     """Names of all functions and methods; a property is no function to whoever reads it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not any(
             "property" in ast.unparse(each) for each in node.decorator_list
         ):
@@ -43,7 +40,7 @@ def is_participle(name: str) -> bool:
 def test_no_class_name_stands_in_two_modules():
     places = defaultdict(list)
     for path in FILES:
-        for node in ast.parse(path.read_text()).body:
+        for node in syntax_tree(path).body:
             if isinstance(node, ast.ClassDef):
                 places[node.name.lstrip("_")].append(path.name)
     assert {name: where for name, where in places.items() if len(where) > 1} == {}

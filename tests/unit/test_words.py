@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.source_files import ROOT, package_files, syntax_tree
 
-ROOT = Path(__file__).parents[2]
-CODE = sorted({*(ROOT / "ekyc_tasks").rglob("*.py"), *(ROOT / "flows").rglob("*.py")})
 # Their docstrings are shown too: as help texts of the commands, and as descriptions of flows and forms.
 WITH_DOCSTRINGS = {"cli/__init__.py", "flows/check_numbers.py", "flows/replay.py", "flows/resolve.py"}
 PLAIN = {  # what was seen, and what to write
@@ -46,9 +45,8 @@ def docstrings(tree: ast.Module) -> set[ast.AST]:
     return found
 
 
-def sentences(code: str, *, with_docstrings: bool = False) -> Iterator[tuple[int, str]]:
+def sentences(tree: ast.Module, *, with_docstrings: bool = False) -> Iterator[tuple[int, str]]:
     """Line and text of every string that is not a docstring; what an f-string fills in is `{}`."""
-    tree = ast.parse(code)
     left_out = set() if with_docstrings else docstrings(tree)
     parts = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):
@@ -68,16 +66,18 @@ def strange(text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("file", CODE, ids=lambda file: str(file.relative_to(ROOT)))
-def test_no_sentence_of_the_program_needs_a_dictionary(file):
+def strange_words_of(file: Path) -> list[str]:
     has_help = any(file.as_posix().endswith(name) for name in WITH_DOCSTRINGS)
-    found = [
-        f"line {line}: {word} ({text!r})"
-        for line, text in sentences(file.read_text(), with_docstrings=has_help)
+    return [
+        f"{file.relative_to(ROOT)}, line {line}: {word} ({text!r})"
+        for line, text in sentences(syntax_tree(file), with_docstrings=has_help)
         if " " in text
         for word in strange(text)
     ]
-    assert found == []
+
+
+def test_no_sentence_of_the_program_needs_a_dictionary():
+    assert [word for file in package_files() for word in strange_words_of(file)] == []
 
 
 def test_no_description_of_a_deployment_needs_a_dictionary():
@@ -102,4 +102,4 @@ def test_the_words_are_found(text, is_strange):
 
 def test_strings_are_read_as_a_user_sees_them():
     code = '"""A docstring."""\nwhere = f"in {place}, for it " "is no"\nname = "plain"\n'
-    assert sorted(text for _, text in sentences(code)) == ["in {}, for it is no", "plain"]
+    assert sorted(text for _, text in sentences(ast.parse(code))) == ["in {}, for it is no", "plain"]
