@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import phonenumbers
 import pytest
 from support.examples import some_of
@@ -31,12 +33,20 @@ def ask_area_codes(text):
     refuse_area_codes(titles, rows, [len(titles) - 1], "a.csv")
 
 
-@pytest.mark.parametrize("region", some_of(list(MOBILE)))
+def is_question(sign, number):
+    """Whether a table of this number alone, cut behind its calling code, is a question."""
+    try:
+        ask_calling_codes(
+            f"x,phone | {sign}{number.country_code},{phonenumbers.national_significant_number(number)}"
+        )
+    except InputError as error:
+        return re.search("calling codes of its numbers in “x”.*country_column", str(error)) is not None
+    return False
+
+
 @pytest.mark.parametrize("sign", ["", "+"])
-def test_a_column_of_calling_codes_is_seen_whatever_it_is_called(region, sign):
-    code, national = MOBILE[region].country_code, phonenumbers.national_significant_number(MOBILE[region])
-    with pytest.raises(InputError, match=r"calling codes of its numbers in “x”.*country_column"):
-        ask_calling_codes(f"x,phone | {sign}{code},{national}")
+def test_a_column_of_calling_codes_is_seen_whatever_it_is_called(sign):
+    assert [region for region, number in some_of(list(MOBILE.items())) if not is_question(sign, number)] == []
 
 
 @pytest.mark.parametrize(

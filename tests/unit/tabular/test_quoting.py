@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import at_most
 
 from ekyc_tasks.tabular.quoting import MAX_ROW_LINES, grammar, single_rows
-from tests.support.examples import at_most
 
 PIECES = [
     '"',
