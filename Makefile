@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 sync = echo "Installing what uv.lock names ..." && { $(1) sync --frozen --inexact --quiet 2>/dev/null \
 	|| UV_SYSTEM_CERTS=true $(1) sync --frozen --inexact --quiet; }
 
-.PHONY: demo check test test-flow smoke torture torture-sample bounds distribution lint clean
+.PHONY: demo check test test-flow smoke torture torture-sample bounds distribution lint style types contracts unit clean
 
 demo: .venv/synced
 	@$(BIN)/ekyc demo
@@ -21,8 +21,15 @@ demo: .venv/synced
 # A process a core; loadgroup hands out tests one by one. TESTS names some files only.
 pytest = $(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
-# Few examples of Hypothesis, for the quickest word.
-check: lint
+# Side by side, each with its words in one piece; one that fails ends none of the others.
+side_by_side = $(MAKE) --no-print-directory --jobs --keep-going --output-sync=target
+
+check: .venv/synced
+	@echo "Lint, types, import contracts and unit tests, side by side: about a minute ..."
+	@$(side_by_side) style types contracts unit
+
+# Few examples of Hypothesis and a tenth of the large families, for the quickest word.
+unit: .venv/synced
 	@HYPOTHESIS_PROFILE=dev $(pytest) -q tests/unit
 
 TESTS ?= tests/unit tests/integration
@@ -71,9 +78,16 @@ bounds: .venv/synced
 			&& build/$$versions/bin/ekyc demo || exit 1; done
 
 lint: .venv/synced
+	@$(side_by_side) style types contracts
+
+style: .venv/synced
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+
+types: .venv/synced
 	@$(BIN)/mypy
+
+contracts: .venv/synced
 	@$(BIN)/lint-imports --no-logo
 
 clean:
