@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.examples import at_most
+from support.examples import at_most, share_of
 from support.provider_rows import DOCUMENTED, PROFILE, STAMP, TG_AVATAR, frame_of, normalized, one
 
 from ekyc_tasks.normalize import Normalizer, Provenance, layout_of, row_keys, values
@@ -107,7 +107,7 @@ def as_text(value):
 
 
 @pytest.mark.parametrize("name", task_type_names())
-@settings(max_examples=at_most(50), deadline=None)
+@settings(max_examples=share_of(50), deadline=None)
 @given(data=st.data())
 def test_normalizing_twice_changes_nothing(name, data):
     kind = task_type(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.examples import some_of
 from support.landed_files import numbers, read
 
 from ekyc_tasks.support.vocabulary import NUMBERS
@@ -39,7 +40,7 @@ def names_in(encoding, low, high):
 @pytest.mark.parametrize("rows", [1, 30])
 def test_a_short_table_in_a_legacy_encoding_is_read_by_both_sides(tmp_path, encoding, rows):
     title, person, low, high = WRITTEN[encoding]
-    for name in ["Telefon", *names_in(encoding, low, high)]:
+    for name in ["Telefon", *some_of(list(names_in(encoding, low, high)))]:
         lines = [f"ID,{title},{name}", *[f"4179100{at:04},{person},4179828{at:04}" for at in range(rows)]]
         content = "\r\n".join(lines).encode(encoding)
         member = Member("a.csv", "a.csv", lambda content=content: iter([content]))
